@@ -1,0 +1,175 @@
+import type { Bytes, Command, DurationMs, HostPattern, Name, Percent, Port } from '../units/quantities.ts';
+
+// What `veza.config.ts` says after parsing: every value has its type, every default is filled in, every name resolves.
+
+export interface Platform {
+  readonly name: Name;
+  readonly environments: Readonly<Record<string, Environment>>;
+}
+
+/** One environment with its overrides applied: what the engine, the drivers and the build work from. */
+export interface Environment {
+  readonly name: Name;
+  readonly target: Target;
+  readonly services: Readonly<Record<string, Service>>;
+  readonly resources: Readonly<Record<string, Resource>>;
+  readonly gates: EnvironmentGates;
+}
+
+/** Where an environment runs. Other kinds join the union with their drivers. */
+export interface Target {
+  readonly kind: 'process';
+  /** Address the gateway listens on for users. */
+  readonly listen: { readonly host: string; readonly port: Port };
+  /** Ports that instances and internal addresses are taken from, both ends included. */
+  readonly ports: { readonly from: Port; readonly to: Port };
+}
+
+export interface EnvironmentGates {
+  /** A release is refused here unless the same artifact digest succeeded in this environment (invariant 6). */
+  readonly requires: Name | null;
+  /** A person must `approve` before anything starts. */
+  readonly approval: boolean;
+  /** Releases built from uncommitted changes are refused unless this is true. */
+  readonly allowDirty: boolean;
+}
+
+export interface Service {
+  readonly name: Name;
+  /** Folder of the source, relative to the folder of `veza.config.ts`. */
+  readonly source: string;
+  readonly build: BuildRecipe;
+  readonly run: Command;
+  readonly instances: number;
+  readonly health: Health;
+  readonly stop: { readonly graceMs: DurationMs };
+  readonly restart: RestartPolicy;
+  readonly route: PublicRoute | null;
+  readonly proxy: ProxyLimits;
+  readonly dependencies: readonly Name[];
+  readonly resources: readonly Name[];
+  readonly limits: { readonly memory: Bytes | null; readonly cpus: number | null };
+  readonly environment: Readonly<Record<string, string | SecretReference>>;
+  readonly strategy: Strategy;
+  readonly gates: ServiceGates;
+}
+
+export interface BuildRecipe {
+  /** Run in a clean copy of the source, one after another. */
+  readonly commands: readonly Command[];
+  /** Folder, relative to the source, that becomes the artifact; `.` is all of it. */
+  readonly output: string;
+}
+
+export interface SecretReference {
+  readonly secret: string;
+}
+
+/** Three probes, three meanings: has it started at all; may it get traffic now; must it be restarted. */
+export interface Health {
+  readonly startup: Probe;
+  readonly readiness: Probe;
+  readonly liveness: Probe | null;
+  /** Ready without a break for this long before an instance counts as ready. */
+  readonly stableForMs: DurationMs;
+}
+
+export interface Probe {
+  readonly check: { readonly kind: 'http'; readonly path: string } | { readonly kind: 'tcp' };
+  readonly intervalMs: DurationMs;
+  readonly timeoutMs: DurationMs;
+  /** Failures in a row that count as a failure. For startup: interval x failures is the time an instance has. */
+  readonly failures: number;
+}
+
+export interface RestartPolicy {
+  readonly backoffMs: DurationMs;
+  readonly maxBackoffMs: DurationMs;
+  /** More exits than this within `windowMs` is a crash loop. */
+  readonly crashLoopAfter: number;
+  readonly windowMs: DurationMs;
+}
+
+export interface PublicRoute {
+  readonly hosts: readonly HostPattern[];
+  /** Path prefixes, longest match wins. */
+  readonly paths: readonly string[];
+  /** A user keeps his arm during a canary (signed cookie). */
+  readonly sticky: boolean;
+  /** Request header that sends a request to the candidate while there is one (guide 6.2: `canary: true`). */
+  readonly canaryHeader: { readonly name: string; readonly value: string } | null;
+}
+
+export interface ProxyLimits {
+  /** Time from the end of the request to the first byte of the answer. */
+  readonly responseTimeoutMs: DurationMs;
+  /** Time without a byte in either direction before a connection is given up. */
+  readonly idleTimeoutMs: DurationMs;
+  readonly maxBodyBytes: Bytes | null;
+  /** Time that what is in flight gets while draining; long streams are told at the end of it. */
+  readonly drainMs: DurationMs;
+}
+
+export interface Strategy {
+  readonly kind: 'rolling' | 'blue-green' | 'canary';
+  readonly steps: readonly StrategyStep[];
+  /** Share that stays on stable through the watch window. */
+  readonly holdback: Percent;
+  readonly watchMs: DurationMs;
+  readonly keepWarmMs: DurationMs;
+  /** At least so many ready candidates before the first weight. */
+  readonly minCandidates: number;
+  readonly onNew: 'supersede' | 'queue' | 'refuse';
+  readonly limits: HardLimits;
+  readonly deadlines: PhaseDeadlines;
+}
+
+export interface StrategyStep {
+  readonly weight: Percent;
+  /** Observed time on this step without `worse`; a verdict `not-worse` ends it earlier. */
+  readonly holdMs: DurationMs;
+}
+
+/** The guide's limits (12.1, 6.2): success rate of at least 99 %, p99 of at most 500 ms, over at least so many requests. */
+export interface HardLimits {
+  readonly minSuccessPercent: Percent;
+  readonly maxP99Ms: DurationMs;
+  readonly minRequests: number;
+}
+
+export interface PhaseDeadlines {
+  readonly preparingMs: DurationMs;
+  readonly migratingMs: DurationMs;
+  readonly startingMs: DurationMs;
+  readonly checkingMs: DurationMs;
+  /** Longest time on one step, whatever the verdict. */
+  readonly steppingMs: DurationMs;
+  readonly switchedMs: DurationMs;
+  readonly revertingMs: DurationMs;
+  readonly retiringMs: DurationMs;
+  /** Longest time a deployment may stay paused before it is taken back. */
+  readonly pausedMs: DurationMs;
+}
+
+export interface ServiceGates {
+  readonly smoke: readonly SmokeCheck[];
+  readonly migrations: { readonly resource: Name; readonly directory: string } | null;
+}
+
+export type SmokeCheck =
+  | {
+      readonly kind: 'http';
+      readonly name: string;
+      readonly method: string;
+      readonly path: string;
+      readonly expectStatus: number;
+      readonly expectBody: string | null;
+      readonly timeoutMs: DurationMs;
+    }
+  /** Run in the release's folder with `VEZA_PREVIEW_URL` set; exit status 0 passes. */
+  | { readonly kind: 'command'; readonly name: string; readonly command: Command; readonly timeoutMs: DurationMs };
+
+/** A backing service. Embedded PostgreSQL is started by `veza up`; an external one is reached by its URL secret. */
+export type Resource =
+  | { readonly kind: 'postgres'; readonly name: Name; readonly mode: 'embedded'; readonly database: string }
+  | { readonly kind: 'postgres'; readonly name: Name; readonly mode: 'external'; readonly url: SecretReference };

@@ -1,0 +1,26 @@
+import type { Arm } from './slot.ts';
+
+/**
+ * Latency counts in log-linear buckets: bucket 0 holds [0, 1) units of 100 us; from there 32 buckets an octave, so a
+ * bucket is at most 3.2 % wide. Sparse: pairs of bucket index and count, ascending.
+ */
+export type LatencyCounts = readonly (readonly [bucket: number, count: number])[];
+
+/** What one arm of one service answered in one second, bucketed by completion, counted where both arms pass. */
+export interface ArmSecond {
+  readonly requests: number;
+  /** Answers of the instance with status 5xx. */
+  readonly serverErrors: number;
+  /** Requests that the gateway had to answer for the instance: refused, reset, timed out, cut short. */
+  readonly gatewayErrors: number;
+  readonly clientErrors: number;
+  readonly latency: LatencyCounts;
+}
+
+/** One closed second of one service: late data never rewrites it. */
+export interface TrafficSecond {
+  readonly service: string;
+  /** UTC seconds. */
+  readonly second: number;
+  readonly arms: Readonly<Record<Arm, ArmSecond>>;
+}
