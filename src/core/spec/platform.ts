@@ -32,6 +32,8 @@ export interface EnvironmentGates {
   readonly approval: boolean;
   /** Releases built from uncommitted changes are refused unless this is true. */
   readonly allowDirty: boolean;
+  /** What a step does whose time passes without traffic: wait for a person (production), or go on (development). */
+  readonly idle: 'pause' | 'proceed';
 }
 
 export interface Service {

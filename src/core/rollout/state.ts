@@ -1,0 +1,129 @@
+import type { Evidence, Verdict } from '../analysis/verdict.ts';
+import type { Effect, EffectId } from './effect.ts';
+import type { Condition } from './event.ts';
+import type { DeploymentId, DeploymentPlan } from './plan.ts';
+
+export type ActivePhase =
+  | 'pending'
+  | 'preparing'
+  | 'migrating'
+  | 'starting'
+  | 'checking'
+  | 'stepping'
+  | 'switched'
+  | 'watching'
+  | 'committing'
+  | 'retiring'
+  | 'reverting'
+  | 'stuck';
+
+export type FinalPhase = 'succeeded' | 'reverted' | 'refused';
+export type Phase = ActivePhase | FinalPhase;
+
+/** What a phase is busy with; one word a stage, shown to people. */
+export type Stage =
+  | 'working'
+  | 'scaling'
+  | 'routing'
+  | 'holding'
+  | 'recording'
+  | 'adopting'
+  | 'draining'
+  | 'warm'
+  | 'stopping';
+
+export type HoldReason = 'person' | 'undecided' | 'incident' | 'stable-weak' | 'stable-dead' | Condition;
+
+export interface Hold {
+  readonly reason: HoldReason;
+  readonly since: number;
+  readonly text: string;
+}
+
+export type EndCode =
+  | 'worse'
+  | 'not-ready'
+  | 'crashed'
+  | 'smoke-failed'
+  | 'migration-failed'
+  | 'gate-refused'
+  | 'aborted'
+  | 'superseded'
+  | 'deadline'
+  | 'failed';
+
+/** Why a deployment was refused or taken back. */
+export interface EndReason {
+  readonly code: EndCode;
+  /** Index of the leg at fault, if one is. */
+  readonly leg: number | null;
+  readonly text: string;
+}
+
+export interface DeploymentState {
+  readonly plan: DeploymentPlan;
+  /** Fencing token of the control plane that drives it; answers to an older one are not believed. */
+  readonly epoch: number;
+  readonly phase: Phase;
+  readonly stage: Stage;
+  /** Index of the active group. */
+  readonly group: number;
+  /** Index of the active step while `stepping`. */
+  readonly step: number;
+  /** UTC milliseconds at which the phase began. */
+  readonly since: number;
+  /** UTC milliseconds at which the phase is given up; every active phase has one. */
+  readonly deadline: number;
+  /** Milliseconds that the phase had left when it was held. */
+  readonly remaining: number | null;
+  readonly holds: readonly Hold[];
+  /** Requested and not yet answered. */
+  readonly effects: Readonly<Record<EffectId, Effect>>;
+  /** Failed for lack of the other side; to be requested again at `at`. */
+  readonly retries: readonly { readonly effect: Effect; readonly at: number; readonly attempt: number; readonly reason: string }[];
+  /** Number of the next effect. */
+  readonly next: number;
+  readonly legs: readonly LegState[];
+  readonly approvedBy: string | null;
+  /** Set by `promote`: waiting is skipped, readiness is not. */
+  readonly hurry: 'no' | 'step' | 'all';
+  /** Until then the old slot stays warm (stage `warm`). */
+  readonly warmUntil: number | null;
+  readonly reason: EndReason | null;
+  readonly supersededBy: DeploymentId | null;
+  readonly keepOldSlot: boolean;
+  /** UTC milliseconds of the commit point; null before it. */
+  readonly committedAt: number | null;
+  readonly endedAt: number | null;
+  /** Instances that could not be stopped by the deadline; the reconciler goes on with them. */
+  readonly leftover: boolean;
+}
+
+export interface LegState {
+  /** Percent for the candidate that the router has acknowledged. */
+  readonly weight: number;
+  /** Percent requested and not acknowledged yet. */
+  readonly routing: number | null;
+  /** Candidate instances asked for. */
+  readonly wanted: number;
+  readonly candidateReady: number;
+  readonly candidateNote: string | null;
+  readonly candidateFault: string | null;
+  readonly stableReady: number | null;
+  /** Observed and with-traffic milliseconds since the step or window began. */
+  readonly observedMs: number;
+  readonly trafficMs: number;
+  readonly verdict: Verdict;
+  readonly evidence: Evidence | null;
+  /** Something of this leg may be in the world: instances, routes. */
+  readonly started: boolean;
+  /** Its route has been given to a candidate at least once. */
+  readonly exposed: boolean;
+  readonly done: boolean;
+}
+
+export const isFinal = (phase: Phase): phase is FinalPhase =>
+  phase === 'succeeded' || phase === 'reverted' || phase === 'refused';
+
+/** Before it every failing path ends with stable at 100 %; after it going back is a new deployment. */
+export const isCommitted = (state: DeploymentState): boolean => state.committedAt !== null;
