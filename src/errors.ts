@@ -138,3 +138,17 @@ export class StateDirectoryHeldError extends VezaError {
         : `Use the control plane that runs (\`veza status\`), or stop it first: \`kill ${holder.pid}\` on ${holder.host}.`;
   }
 }
+
+/** The control plane could not start, or ended while it was starting. */
+export class ControlPlaneStartError extends VezaError {
+  readonly code = 'control-plane-start';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 503;
+  override readonly hint: string;
+  readonly stateDir: string;
+  constructor(stateDir: string, reason: string, hint = `Its log is ${stateDir}/control.log; \`veza doctor\` checks what it needs.`) {
+    super(`The control plane did not start: ${reason}.`);
+    this.stateDir = stateDir;
+    this.hint = hint;
+  }
+}

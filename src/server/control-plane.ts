@@ -1,0 +1,73 @@
+import type {
+  BuildRequest,
+  DeploymentsFilter,
+  DeployRequest,
+  DownRequest,
+  EventsFilter,
+  LogsFilter,
+  RollbackRequest,
+  RunRequest,
+} from '../api/requests.ts';
+import type {
+  BuildProgressView,
+  BuildView,
+  CheckView,
+  DeployAnswer,
+  DeploymentView,
+  DownProgressView,
+  DownView,
+  EventView,
+  InfoView,
+  LogLineView,
+  ReleaseView,
+  SecretView,
+  StatusView,
+} from '../api/schemas.ts';
+import type { Operation } from '../core/rollout/operations.ts';
+
+/**
+ * What the HTTP API is a face of. `null` for an environment means the platform's default one. Whatever a person did wrong
+ * is thrown as a VezaError: an unknown environment, service, deployment or release names the known ones. `by` is who asks.
+ * A method with a signal stops its work when the signal aborts (the client went away); one without goes on.
+ */
+export interface ControlPlane {
+  info(): Promise<InfoView>;
+  status(environment: string | null): Promise<StatusView>;
+  /** Newest first. */
+  deployments(filter: DeploymentsFilter): Promise<readonly DeploymentView[]>;
+  /** By id (`dep_12`), its number (`12`), or `latest`. */
+  deployment(id: string): Promise<DeploymentView>;
+  /** Resolves when the deployments are journalled, not when they end. */
+  deploy(request: DeployRequest, by: string): Promise<DeployAnswer>;
+  /** Brings services of an environment back to a release, by new deployments of kind `rollback`. */
+  rollback(request: RollbackRequest, by: string): Promise<DeployAnswer>;
+  /** Throws the refusal, with what to do instead. `retry` may answer with a new deployment. */
+  operate(id: string, operation: Operation, by: string): Promise<DeploymentView>;
+  /** Newest first; null means of every service. */
+  releases(service: string | null): Promise<readonly ReleaseView[]>;
+  build(
+    request: BuildRequest,
+    by: string,
+    onProgress: (progress: BuildProgressView) => void,
+    signal: AbortSignal,
+  ): Promise<BuildView>;
+  /** Journal entries after `afterSeq`, oldest first; ends at the newest unless `filter.follow`. */
+  events(afterSeq: number, filter: EventsFilter, signal: AbortSignal): AsyncIterable<EventView>;
+  /** A view at once, on every change, and at least once a second while active; ends after the final one. */
+  watch(id: string, signal: AbortSignal): AsyncIterable<DeploymentView>;
+  logs(filter: LogsFilter, signal: AbortSignal): AsyncIterable<LogLineView>;
+  /** A one-off admin process with a release's code and configuration; resolves to its exit status. */
+  run(
+    request: RunRequest,
+    by: string,
+    onOutput: (stream: 'stdout' | 'stderr', chunk: Uint8Array) => void,
+    signal: AbortSignal,
+  ): Promise<number>;
+  /** Set ones and ones that are referred to but missing; never a value. */
+  secrets(environment: string | null): Promise<readonly SecretView[]>;
+  setSecret(environment: string | null, name: string, value: string, by: string): Promise<SecretView>;
+  /** What only a running control plane can say: drivers' limitations, gateways, resources, journal. */
+  doctor(): Promise<readonly CheckView[]>;
+  /** Stops instances, gateways and resources. With `controlPlaneEnds` the process ends once the answer is sent. */
+  down(request: DownRequest, by: string, onProgress: (progress: DownProgressView) => void): Promise<DownView>;
+}
