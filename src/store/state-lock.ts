@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, write
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { type StateHolder, StateDirectoryHeldError } from '../errors.ts';
+import { JournalCorruptedError, type StateHolder, StateDirectoryHeldError, StoreUnavailableError } from '../errors.ts';
 import { isBusy, storeFailure } from './sqlite-failure.ts';
 
 /** The right to be the one control plane of a state directory. */
@@ -62,7 +62,10 @@ export function acquireStateLock(directory: string, options: StateLockOptions): 
     };
   } catch (error) {
     db?.close();
-    throw storeFailure(file, error);
+    const failure = storeFailure(file, error);
+    if (!(failure instanceof JournalCorruptedError) || failure.file !== file) throw failure;
+    const hint = `Delete ${file} while no control plane runs; the epoch goes on from what the journal holds.`;
+    throw new StoreUnavailableError(file, 'it is damaged', hint, error);
   }
 }
 
