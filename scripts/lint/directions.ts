@@ -1,0 +1,76 @@
+/**
+ * The one table of import directions: which part of `src/` may import which. The lint rule `veza/import-directions` reads
+ * it while you type, `test/architecture.test.ts` checks the real import graph against it. DESIGN in one screen.
+ *
+ * Left of the colon the importing part, right of it what it may import besides itself.
+ */
+export const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
+  // Decides. Pure: nothing of ours, no `node:`.
+  core: [],
+  // Every failure a person sees.
+  errors: ['core'],
+  // Touch the world. A driver sees its kind's own files, never another driver.
+  drivers: ['core', 'errors'],
+  // The data plane, a process of its own.
+  gateway: ['core', 'errors'],
+  build: ['core', 'errors'],
+  // Reads veza.config.ts.
+  spec: ['core', 'errors'],
+  store: ['core', 'errors'],
+  // Runs what the core decided.
+  engine: ['core', 'errors', 'drivers', 'store', 'build'],
+  // Schemas of the HTTP API and the client made from them.
+  api: ['core', 'errors'],
+  // The control plane: puts the parts together and serves the API.
+  server: ['core', 'errors', 'api', 'engine', 'drivers', 'store', 'build', 'spec'],
+  // A client of the API. It asks; it never acts by itself.
+  cli: ['core', 'errors', 'api', 'spec'],
+  // Checks answers under load. Knows nothing of the product that it measures.
+  load: ['core'],
+  // A person with a terminal: drives the CLI and the load client, and is imported by nobody.
+  demo: ['core', 'errors', 'api', 'load'],
+  // What `import … from 'veza-deploy'` sees.
+  index: ['core', 'errors', 'api'],
+};
+
+/** Packages that the core may use; both are pure. */
+export const CORE_PACKAGES: readonly string[] = ['zod'];
+
+/**
+ * Says whether one file of `src/` may import another.
+ *
+ * @param from importing file, relative to the repository root with forward slashes (`src/cli/main.ts`)
+ * @param to imported file, in the same form
+ * @returns null when allowed, else the reason, in words for the person who wrote the import
+ */
+export function refusal(from: string, to: string): string | null {
+  const source = partOf(from);
+  const target = partOf(to);
+  if (source === null) return null;
+  if (target === null) return `${from} is product code: it imports nothing outside src/`;
+  const allowed = DIRECTIONS[source];
+  if (allowed === undefined) return `${source} is not in scripts/lint/directions.ts: give it a line there`;
+  if (source === target) return source === 'drivers' ? refusalBetweenDrivers(from, to) : null;
+  if (allowed.includes(target)) return null;
+  return allowed.length === 0
+    ? `${source} imports nothing of ours outside ${source}`
+    : `${source} imports only ${allowed.join(', ')}, not ${target}`;
+}
+
+/** Top-level part of `src/` that a file belongs to, or null outside `src/`. A part is a folder or a single file. */
+export function partOf(file: string): string | null {
+  const [root, first] = file.split('/');
+  if (root !== 'src' || first === undefined) return null;
+  return first.replace(/\.(test\.)?ts$/, '');
+}
+
+/** `src/drivers/KIND/NAME/…`: kinds are strangers, and so are drivers of one kind, but for the registry that lists them. */
+function refusalBetweenDrivers(from: string, to: string): string | null {
+  const [, , fromKind, fromRest = ''] = from.split('/');
+  const [, , toKind, toName = ''] = to.split('/');
+  if (fromKind !== toKind) return `drivers of kind ${fromKind} do not import those of kind ${toKind}`;
+  const toIsShared = toName.endsWith('.ts');
+  if (toIsShared || fromRest === 'registry.ts' || fromRest === toName) return null;
+  if (fromRest.endsWith('.ts')) return `only registry.ts of drivers/${fromKind} may name the driver ${toName}`;
+  return `drivers do not import each other: ${fromRest} and ${toName} share through drivers/${fromKind}/`;
+}
