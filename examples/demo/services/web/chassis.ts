@@ -1,0 +1,193 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { delayMs, misbehave, readBehaviour, type Behaviour } from './behaviour.ts';
+
+// What the three services have in common: probes, shutdown, calls to each other. They are separate programs with separate
+// releases, so each has its own copy of this file.
+
+export interface Request {
+  readonly method: string;
+  readonly url: URL;
+  readonly incoming: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+export interface Service {
+  readonly name: string;
+  /** Answers a request, or returns false when there is nothing at this path. */
+  handle(request: Request): Promise<boolean>;
+  /** Throws when something that this service cannot work without is missing. */
+  ready?(): Promise<void>;
+  /** Called on SIGTERM, when no new connection is accepted any more: ends what would go on for ever. */
+  stopping?(): void;
+  /** Called last, when nothing is in flight. */
+  stopped?(): Promise<void>;
+}
+
+export const behaviour: Behaviour = readBehaviour(import.meta.dirname);
+export const instance = process.env['VEZA_INSTANCE'] ?? `pid-${process.pid}`;
+
+/** A service that was called failed, or could not be reached. */
+class UpstreamError extends Error {
+  readonly headers: Readonly<Record<string, string>>;
+  constructor(message: string, headers: Readonly<Record<string, string>>) {
+    super(message);
+    this.headers = headers;
+  }
+}
+
+/** Runs a service on HOST and PORT until SIGTERM, then finishes what is in flight and exits with status 0. */
+export function serve(service: Service): Server {
+  misbehave(behaviour);
+  const state = { stopping: false };
+  const server = createServer((incoming, response) => {
+    answer(service, state, incoming, response).catch((error: unknown) => fail(response, error));
+  });
+  // Longer than any proxy in front keeps an idle connection: the proxy closes it, so no request meets a closing socket.
+  server.keepAliveTimeout = 120_000;
+  server.listen(Number(process.env['PORT'] ?? 3000), process.env['HOST'] ?? '127.0.0.1', () => {
+    log(`${service.name} ${behaviour.version} listens on ${JSON.stringify(server.address())}`);
+  });
+  process.on('SIGTERM', () => {
+    if (behaviour.ignoreSigterm || state.stopping) return;
+    state.stopping = true;
+    log(`${service.name} ${behaviour.version} stops: finishing what is in flight`);
+    // Connections become idle one by one as their last answer ends; they must not keep the process.
+    const idle = setInterval(() => server.closeIdleConnections(), 50);
+    server.close(() => {
+      clearInterval(idle);
+      void (service.stopped?.() ?? Promise.resolve()).finally(() => process.exit(0));
+    });
+    service.stopping?.();
+  });
+  return server;
+}
+
+async function answer(
+  service: Service,
+  state: { readonly stopping: boolean },
+  incoming: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  response.setHeader('x-demo-release', `${service.name} ${behaviour.version}`);
+  if (state.stopping) response.setHeader('connection', 'close');
+  const url = new URL(incoming.url ?? '/', 'http://service');
+  if (url.pathname === '/health') return sendJson(response, 200, { alive: true });
+  if (url.pathname === '/ready') return answerReady(service, state, response);
+
+  if (behaviour.hang) return;
+  const delay = delayMs(behaviour);
+  if (delay > 0) await sleep(delay);
+  if (Math.random() * 100 < behaviour.failPercent) {
+    incoming.resume();
+    return sendJson(response, 500, {
+      error: `release ${behaviour.version} fails ${behaviour.failPercent} % of requests (behaviour.json)`,
+    });
+  }
+  const answered = await service.handle({ method: incoming.method ?? 'GET', url, incoming, response });
+  if (!answered) sendJson(response, 404, { error: `${service.name} has nothing at ${url.pathname}` });
+}
+
+async function answerReady(
+  service: Service,
+  state: { readonly stopping: boolean },
+  response: ServerResponse,
+): Promise<void> {
+  if (state.stopping) return sendJson(response, 503, { ready: false, reason: 'stopping' });
+  if (behaviour.neverReady) {
+    return sendJson(response, 503, {
+      ready: false,
+      reason: `release ${behaviour.version} never becomes ready (behaviour.json)`,
+    });
+  }
+  try {
+    await service.ready?.();
+  } catch (error) {
+    return sendJson(response, 503, { ready: false, reason: words(error) });
+  }
+  sendJson(response, 200, { ready: true });
+}
+
+/**
+ * Calls another service at its internal address, on behalf of a request: its id and its arm travel along, so that within
+ * a train a request that entered a candidate talks to candidates. Throws when there is no good answer; who failed, or that
+ * the call was lost on the way, then reaches the user's client in the headers of the 502.
+ */
+export async function call(
+  onBehalfOf: Request,
+  service: string,
+  base: string,
+  path: string,
+  body?: string,
+): Promise<unknown> {
+  const headers: Record<string, string> = {};
+  for (const name of ['x-veza-arm', 'x-request-id']) {
+    const value = onBehalfOf.incoming.headers[name];
+    if (typeof value === 'string') headers[name] = value;
+  }
+  let answer: globalThis.Response;
+  let text: string;
+  try {
+    const signal = AbortSignal.timeout(10_000);
+    answer = await fetch(new URL(path, base), {
+      method: body === undefined ? 'GET' : 'POST',
+      headers,
+      body: body ?? null,
+      signal,
+    });
+    text = await answer.text();
+  } catch (error) {
+    throw new UpstreamError(`${service} could not be reached: ${words(error)}`, {
+      'x-demo-lost': `call to ${service}: ${words(error)}`,
+    });
+  }
+  if (answer.ok) return JSON.parse(text) as unknown;
+  const lost = answer.headers.get('x-demo-lost') ?? answer.headers.get('x-veza-error');
+  const failedBy =
+    answer.headers.get('x-demo-failed-by') ??
+    answer.headers.get('x-veza-release') ??
+    answer.headers.get('x-demo-release') ??
+    service;
+  throw new UpstreamError(
+    `${service} answered ${answer.status}: ${text.slice(0, 200)}`,
+    lost === null ? { 'x-demo-failed-by': failedBy } : { 'x-demo-lost': `call to ${service}: ${lost}` },
+  );
+}
+
+export function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}
+
+/** The whole body as text. Throws when it is longer than `limitBytes`. */
+export async function readText(incoming: IncomingMessage, limitBytes = 1_000_000): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > limitBytes) throw new Error(`body is longer than ${limitBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+export function log(message: string): void {
+  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), message })}\n`);
+}
+
+function fail(response: ServerResponse, error: unknown): void {
+  log(`request failed: ${words(error)}`);
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  for (const [name, value] of Object.entries(error instanceof UpstreamError ? error.headers : {})) {
+    response.setHeader(name, value.replace(/[^\x20-\x7e]/g, ' '));
+  }
+  sendJson(response, error instanceof UpstreamError ? 502 : 500, { error: words(error) });
+}
+
+function words(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+}
