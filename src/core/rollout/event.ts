@@ -6,6 +6,8 @@ import type { DeploymentId, DeploymentPlan } from './plan.ts';
 /** Everything that can happen to a deployment. The state is the fold of its events. */
 export type DeploymentEvent =
   | { readonly type: 'requested'; readonly plan: DeploymentPlan; readonly epoch: number }
+  /** No other deployment of these services is active any more: it may begin. */
+  | { readonly type: 'admitted' }
   | { readonly type: 'effect-done'; readonly id: EffectId; readonly epoch: number }
   /** `refused`: the world said no. `unavailable`: it could not be asked; it is tried again until the deadline. */
   | {

@@ -32,7 +32,7 @@ export type Stage =
   | 'warm'
   | 'stopping';
 
-export type HoldReason = 'person' | 'undecided' | 'incident' | 'stable-weak' | 'stable-dead' | Condition;
+export type HoldReason = 'person' | 'undecided' | 'incident' | 'stable-weak' | Condition;
 
 export interface Hold {
   readonly reason: HoldReason;
@@ -60,6 +60,13 @@ export interface EndReason {
   readonly text: string;
 }
 
+export interface Retry {
+  readonly effect: Effect;
+  /** UTC milliseconds. */
+  readonly at: number;
+  readonly reason: string;
+}
+
 export interface DeploymentState {
   readonly plan: DeploymentPlan;
   /** Fencing token of the control plane that drives it; answers to an older one are not believed. */
@@ -79,8 +86,10 @@ export interface DeploymentState {
   readonly holds: readonly Hold[];
   /** Requested and not yet answered. */
   readonly effects: Readonly<Record<EffectId, Effect>>;
-  /** Failed for lack of the other side; to be requested again at `at`. */
-  readonly retries: readonly { readonly effect: Effect; readonly at: number; readonly attempt: number; readonly reason: string }[];
+  /** Failed because the other side could not be asked; to be requested again when due. */
+  readonly retries: readonly Retry[];
+  /** Failures in a row for lack of an answer; sets the backoff. */
+  readonly attempts: number;
   /** Number of the next effect. */
   readonly next: number;
   readonly legs: readonly LegState[];
@@ -117,9 +126,10 @@ export interface LegState {
   readonly evidence: Evidence | null;
   /** Something of this leg may be in the world: instances, routes. */
   readonly started: boolean;
-  /** Its route has been given to a candidate at least once. */
+  /** A route with a share for the candidate has been requested at least once, so it may be in force. */
   readonly exposed: boolean;
-  readonly done: boolean;
+  /** Stable breaks its own objective. */
+  readonly stableBroken: boolean;
 }
 
 export const isFinal = (phase: Phase): phase is FinalPhase =>

@@ -1,0 +1,157 @@
+import { enterPreparing, windowOver } from './phases.ts';
+import { legAt, request, type Draft } from './draft.ts';
+import type { Effect } from './effect.ts';
+import type { DeploymentEvent } from './event.ts';
+import { hold, release, stopClock } from './holds.ts';
+import { operate } from './operate.ts';
+import { forwardDeadline, giveUp, refusedEffect } from './react.ts';
+import { retire, retireDeadline } from './retire.ts';
+import { revertDeadline } from './revert.ts';
+import { isCommitted } from './state.ts';
+
+const FIRST_RETRY_MS = 250;
+const LONGEST_RETRY_MS = 10_000;
+
+const isUndo = (draft: Draft): boolean => draft.phase === 'reverting' || draft.phase === 'stuck';
+const isForward = (draft: Draft): boolean => !isUndo(draft) && !isCommitted(draft);
+
+/** Takes the fact of an event into the draft. Returns false when the event is none of this deployment's business (late, twice, old). */
+export function absorb(draft: Draft, event: DeploymentEvent): boolean {
+  switch (event.type) {
+    case 'requested':
+      return false;
+    case 'admitted':
+      if (draft.phase !== 'pending') return false;
+      enterPreparing(draft);
+      stopClock(draft);
+      return true;
+    case 'effect-done':
+      return effectDone(draft, event.id, event.epoch);
+    case 'effect-failed':
+      return effectFailed(draft, event);
+    case 'committed':
+      if (event.epoch !== draft.epoch || draft.effects[event.id]?.kind !== 'commit') return false;
+      retire(draft);
+      return true;
+    case 'slot-observed':
+      return slotObserved(draft, event);
+    case 'analysis':
+      return analysis(draft, event);
+    case 'condition':
+      return condition(draft, event.condition, event.holds, event.reason);
+    case 'timer':
+      return timer(draft);
+    case 'operation':
+      operate(draft, event.operation, event.by);
+      return true;
+    case 'superseded':
+      return superseded(draft, event.by, event.keepOldSlot);
+    case 'took-over':
+      return tookOver(draft, event.epoch);
+  }
+}
+
+function effectDone(draft: Draft, id: string, epoch: number): boolean {
+  const effect = draft.effects[id];
+  // A commit is only ever confirmed by `committed`.
+  if (effect === undefined || epoch !== draft.epoch || effect.kind === 'commit') return false;
+  delete draft.effects[id];
+  draft.attempts = 0;
+  const { leg } = legAt(draft, effect.leg);
+  if (effect.kind === 'route' || effect.kind === 'unroute') {
+    leg.weight = effect.kind === 'route' ? effect.weight : 0;
+    leg.routing = null;
+    if (isUndo(draft)) leg.exposed = false;
+  }
+  return true;
+}
+
+function effectFailed(draft: Draft, event: Extract<DeploymentEvent, { type: 'effect-failed' }>): boolean {
+  const effect = draft.effects[event.id];
+  if (effect === undefined || event.epoch !== draft.epoch) return false;
+  delete draft.effects[event.id];
+  const mustSucceed = isUndo(draft) || draft.phase === 'retiring';
+  if (event.cause === 'unavailable' || mustSucceed) {
+    const delay = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(draft.attempts, 10));
+    draft.attempts += 1;
+    draft.retries.push({ effect, at: draft.now + delay, reason: event.reason });
+    return true;
+  }
+  refusedEffect(draft, effect.kind, effect.leg, event.reason);
+  return true;
+}
+
+function slotObserved(draft: Draft, event: Extract<DeploymentEvent, { type: 'slot-observed' }>): boolean {
+  const leg = draft.legs[event.leg];
+  if (leg === undefined) return false;
+  if (event.arm === 'stable') {
+    leg.stableReady = event.ready;
+    return true;
+  }
+  leg.candidateReady = event.ready;
+  leg.candidateNote = event.note;
+  leg.candidateFault = event.fault;
+  return true;
+}
+
+function analysis(draft: Draft, event: Extract<DeploymentEvent, { type: 'analysis' }>): boolean {
+  const leg = draft.legs[event.leg];
+  if (leg === undefined || !leg.exposed || !isForward(draft)) return false;
+  // What was counted while the weight was on its way says nothing about the step that it leads to.
+  if (draft.stage === 'holding') {
+    leg.observedMs += Math.max(0, event.observedMs);
+    leg.trafficMs += Math.max(0, Math.min(event.trafficMs, event.observedMs));
+  }
+  leg.verdict = event.verdict;
+  leg.evidence = event.evidence;
+  leg.stableBroken = event.stableBroken;
+  if (event.verdict === 'not-worse' || (draft.stage === 'holding' && windowOver(draft))) {
+    release(draft, 'undecided', draft.plan.deadlines.steppingMs);
+  }
+  return true;
+}
+
+function condition(draft: Draft, name: Parameters<typeof hold>[1], holds: boolean, reason: string): boolean {
+  if (!isForward(draft) || draft.phase === 'pending') return false;
+  if (!holds) return release(draft, name, draft.plan.deadlines.steppingMs);
+  const isNew = hold(draft, name, reason);
+  if (isNew && name === 'metrics-missing') {
+    request(draft, 0, { kind: 'alarm', severity: 'P1', message: `${draft.plan.id}: ${reason}` });
+  }
+  return isNew;
+}
+
+function timer(draft: Draft): boolean {
+  const due = draft.retries.filter((retry) => retry.at <= draft.now);
+  if (due.length > 0) {
+    draft.retries = draft.retries.filter((retry) => retry.at > draft.now);
+    for (const { effect } of due) reissue(draft, effect);
+  }
+  const warmOver = draft.stage === 'warm' && draft.warmUntil !== null && draft.now >= draft.warmUntil;
+  if (draft.now < draft.deadline || warmOver) return due.length > 0 || warmOver;
+  if (isUndo(draft)) revertDeadline(draft);
+  else if (draft.phase === 'retiring') retireDeadline(draft);
+  else forwardDeadline(draft);
+  return true;
+}
+
+/** The same effect with the same id: drivers treat it as the same request. */
+export function reissue(draft: Draft, effect: Effect): void {
+  draft.effects[effect.id] = effect;
+  draft.requested.push(effect);
+}
+
+function superseded(draft: Draft, by: string, keepOldSlot: boolean): boolean {
+  if (draft.supersededBy !== null) return false;
+  draft.supersededBy = by;
+  draft.keepOldSlot = keepOldSlot;
+  if (isForward(draft)) giveUp(draft, { code: 'superseded', leg: null, text: `replaced by ${by}` });
+  return true;
+}
+
+function tookOver(draft: Draft, epoch: number): boolean {
+  if (epoch <= draft.epoch) return false;
+  draft.epoch = epoch;
+  for (const effect of Object.values(draft.effects)) draft.requested.push(effect);
+  return true;
+}

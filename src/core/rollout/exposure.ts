@@ -1,0 +1,44 @@
+import type { DeploymentPlan, LegPlan } from './plan.ts';
+import type { DeploymentState } from './state.ts';
+
+/** Candidate instances that must be ready before a leg may have `weight` percent of the traffic (ROLLOUT section 6). */
+export const instancesFor = (leg: LegPlan, weight: number): number =>
+  weight === 0 ? 0 : Math.min(leg.instances, Math.max(leg.minCandidates, Math.ceil((weight / 100) * leg.instances)));
+
+/** Most percent of the traffic that `ready` candidates may have: weight falls to what is ready. */
+export function capacity(leg: LegPlan, ready: number): number {
+  if (ready >= leg.instances) return 100;
+  return Math.floor((100 * ready) / leg.instances);
+}
+
+/** Share of the traffic that is the aim for a leg in the state's phase, before looking at what is ready. */
+export function intendedWeight(state: Omit<DeploymentState, 'legs'>, leg: number): number {
+  const index = state.plan.groups.findIndex((group) => group.legs.includes(leg));
+  const group = state.plan.groups[index];
+  if (state.phase === 'committing') return 100;
+  if (group === undefined || index > state.group) return 0;
+  const share = index < state.group ? 100 - group.holdback : activeWeight(state, group);
+  // Without a stable release there is nobody to share with.
+  return share > 0 && state.plan.legs[leg]?.stable === null ? 100 : share;
+}
+
+function activeWeight(state: Omit<DeploymentState, 'legs'>, group: DeploymentPlan['groups'][number]): number {
+  const stepWeight = (step: number): number => group.steps[step]?.weight ?? 0;
+  switch (state.phase) {
+    case 'stepping':
+      return stepWeight(state.stage === 'scaling' ? state.step - 1 : state.step);
+    case 'switched':
+      return state.stage === 'scaling' ? stepWeight(group.steps.length - 1) : 100 - group.holdback;
+    case 'watching':
+      return 100 - group.holdback;
+    default:
+      return 0;
+  }
+}
+
+/** First size of the candidate slot: what the first share of traffic needs, all of it when there are no steps. */
+export function firstInstances(plan: DeploymentPlan, groupIndex: number, leg: LegPlan): number {
+  const first = plan.groups[groupIndex]?.steps[0];
+  if (first === undefined || leg.stable === null) return leg.instances;
+  return instancesFor(leg, first.weight);
+}
