@@ -1,3 +1,5 @@
+import { nearest } from './core/spec/nearest.ts';
+
 /** Exit statuses of the CLI; documented in docs/exit-codes.md. */
 export const ExitStatus = {
   ok: 0,
@@ -150,5 +152,408 @@ export class ControlPlaneStartError extends VezaError {
     super(`The control plane did not start: ${reason}.`);
     this.stateDir = stateDir;
     this.hint = hint;
+  }
+}
+
+/** `git` is not installed, or not in PATH. */
+export class GitMissingError extends VezaError {
+  readonly code = 'git-missing';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 500;
+  override readonly hint = 'Install git (on Debian and Ubuntu: `apt-get install git`), then try again.';
+  constructor() {
+    super('The program `git` was not found: releases are built from committed source.');
+  }
+}
+
+/** Git refused something that should work: a damaged repository, somebody else's folder. */
+export class GitFailedError extends VezaError {
+  readonly code = 'git-failed';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 500;
+  override readonly hint = 'Run the same command in that folder to see more; `git fsck` finds damage.';
+  readonly folder: string;
+  constructor(folder: string, command: readonly string[], words: string) {
+    super(`\`${command.join(' ')}\` failed in ${folder}: ${words === '' ? 'it said nothing' : words}`);
+    this.folder = folder;
+  }
+}
+
+/** The platform's folder has no commit to build from: no git repository, or one without commits. */
+export class NoCommittedSourceError extends VezaError {
+  readonly code = 'no-committed-source';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  readonly folder: string;
+  constructor(folder: string, what: 'no-repository' | 'no-commits') {
+    super(
+      what === 'no-repository'
+        ? `${folder} is not in a git repository; a release is built from committed source.`
+        : `The git repository of ${folder} has no commit yet; a release is built from committed source.`,
+    );
+    this.folder = folder;
+    const commit = 'git add --all && git commit -m "First version"';
+    this.hint = what === 'no-repository' ? `Run \`git init && ${commit}\` in ${folder}.` : `Run \`${commit}\` in ${folder}.`;
+  }
+}
+
+/** The folder that a service names as its source cannot be built from. */
+export class SourceFolderError extends VezaError {
+  readonly code = 'source-folder';
+  readonly exitStatus = ExitStatus.invalid;
+  override readonly hint: string;
+  readonly folder: string;
+  constructor(folder: string, why: string, hint: string) {
+    super(`The source folder ${folder} ${why}.`);
+    this.folder = folder;
+    this.hint = hint;
+  }
+}
+
+/** The source holds something that cannot be copied faithfully: a submodule, a Git LFS pointer, a device. */
+export class SourceEntryError extends VezaError {
+  readonly code = 'source-entry';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly hint: string;
+  readonly path: string;
+  constructor(path: string, what: string, hint: string) {
+    super(`${path} in the source is ${what}.`);
+    this.path = path;
+    this.hint = hint;
+  }
+}
+
+/** Files under a service's source differ from the last commit. */
+export class UncommittedChangesError extends VezaError {
+  readonly code = 'uncommitted-changes';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint =
+    'Either commit them (`git add` and `git commit`), or build what is there with `--dirty`; such a release is marked dirty, and environments may refuse it.';
+  readonly service: string;
+  readonly files: readonly string[];
+  constructor(service: string, files: readonly string[]) {
+    const shown = files.slice(0, 10).map((file) => `\n  ${file}`);
+    const more = files.length > shown.length ? `\n  and ${files.length - shown.length} more` : '';
+    super(`The source of ${service} has uncommitted changes:${shown.join('')}${more}`);
+    this.service = service;
+    this.files = files;
+  }
+}
+
+/** Environments declare different sources or build recipes for one service. */
+export class BuildDiffersError extends VezaError {
+  readonly code = 'build-differs';
+  readonly exitStatus = ExitStatus.invalid;
+  override readonly hint =
+    'Every environment runs the same artifact: give the service one `source` and one `build`, and put what differs into `environment`.';
+  readonly service: string;
+  constructor(service: string, first: string, second: string) {
+    super(`${service} is built differently in ${first} and in ${second}.`);
+    this.service = service;
+  }
+}
+
+const quoted = (lines: readonly string[]): string => lines.map((line) => `\n  | ${line}`).join('');
+
+/** A command of the build recipe failed or could not be started. */
+export class BuildFailedError extends VezaError {
+  readonly code = 'build-failed';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 422;
+  override readonly hint: string;
+  readonly command: readonly string[];
+  readonly lastLines: readonly string[];
+  constructor(command: readonly string[], what: string, lastLines: readonly string[], hint?: string) {
+    super(`The build command \`${command.join(' ')}\` ${what}.${quoted(lastLines)}`);
+    this.command = command;
+    this.lastLines = lastLines;
+    this.hint =
+      hint ??
+      'The build runs in a clean copy of the committed source: what is ignored by git, and most of your environment, is not there. Commit what it needs, or make it in the recipe.';
+  }
+}
+
+/** The build recipe did not end in time. */
+export class BuildTimeoutError extends VezaError {
+  readonly code = 'build-timeout';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 422;
+  override readonly hint = 'Look at the last lines for what it waits for; a build must not ask questions or start a server.';
+  readonly command: readonly string[];
+  readonly lastLines: readonly string[];
+  constructor(command: readonly string[], limitMs: number, lastLines: readonly string[]) {
+    super(
+      `The build was stopped after ${Math.round(limitMs / 100) / 10} s, in \`${command.join(' ')}\`.${quoted(lastLines)}`,
+    );
+    this.command = command;
+    this.lastLines = lastLines;
+  }
+}
+
+/** The folder that the recipe declares as its output is not there, or is empty. */
+export class BuildOutputError extends VezaError {
+  readonly code = 'build-output';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 422;
+  override readonly hint: string;
+  readonly output: string;
+  constructor(service: string, output: string, why: string, folders: readonly string[]) {
+    super(`The build of ${service} ended well, but its output folder \`${output}\` ${why}.`);
+    this.output = output;
+    this.hint = `Set \`build.output\` of ${service} to the folder that the build makes${
+      folders.length === 0 ? '' : `; folders there after the build: ${folders.slice(0, 10).join(', ')}`
+    }.`;
+  }
+}
+
+/** A file of a build's output cannot be part of an artifact, or an archive holds something that no artifact may hold. */
+export class ArchiveEntryError extends VezaError {
+  readonly code = 'archive-entry';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 422;
+  override readonly hint: string;
+  readonly path: string;
+  constructor(path: string, why: string, hint: string) {
+    super(`\`${path}\` ${why}.`);
+    this.path = path;
+    this.hint = hint;
+  }
+}
+
+/** A stored artifact is not what was built. It is never run. */
+export class ArtifactChangedError extends VezaError {
+  readonly code = 'artifact-changed';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  readonly digest: string;
+  readonly file: string;
+  readonly found: string;
+  constructor(digest: string, file: string, found: string, hint: string) {
+    super(`The artifact ${digest} was changed after it was built: ${file} ${found}.`);
+    this.digest = digest;
+    this.file = file;
+    this.found = found;
+    this.hint = hint;
+  }
+}
+
+/** A release's artifact is not in the store. */
+export class ArtifactMissingError extends VezaError {
+  readonly code = 'artifact-missing';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 404;
+  override readonly hint = 'Build the release again from its commit, or restore the artifact folder from a backup.';
+  readonly digest: string;
+  constructor(digest: string, file: string) {
+    super(`The artifact ${digest} is not in the store: there is no ${file}.`);
+    this.digest = digest;
+  }
+}
+
+/** No release has this id, or begins like this. */
+export class ReleaseNotFoundError extends VezaError {
+  readonly code = 'release-not-found';
+  readonly exitStatus = ExitStatus.usage;
+  override readonly httpStatus = 404;
+  override readonly hint: string;
+  readonly asked: string;
+  constructor(asked: string, service: string | null, nearest: readonly string[], recent: readonly string[]) {
+    super(`There is no release \`${asked}\`${service === null ? '' : ` of ${service}`}.`);
+    this.asked = asked;
+    this.hint =
+      recent.length === 0
+        ? `Nothing is built yet: run \`veza build${service === null ? '' : ` ${service}`}\`.`
+        : `${nearest.length === 0 ? '' : `Did you mean ${nearest.join(' or ')}? `}Most recent: ${recent.join(', ')}. \`veza releases\` lists all.`;
+  }
+}
+
+/** Several releases begin like this. */
+export class ReleaseAmbiguousError extends VezaError {
+  readonly code = 'release-ambiguous';
+  readonly exitStatus = ExitStatus.usage;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  readonly matches: readonly string[];
+  constructor(asked: string, matches: readonly string[]) {
+    super(`${matches.length} releases begin with \`${asked}\`.`);
+    this.matches = matches;
+    this.hint = `Give more of the id: ${matches.slice(0, 5).join(', ')}${matches.length > 5 ? ', …' : ''}.`;
+  }
+}
+
+/** The catalog of releases is not what was written. */
+export class ReleaseCatalogDamagedError extends VezaError {
+  readonly code = 'release-catalog-damaged';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 500;
+  override readonly hint =
+    'Nothing was changed, and running services go on. Keep a copy of the state folder, then restore it from a backup (docs/releases.md).';
+  readonly file: string;
+  constructor(file: string, what: string) {
+    super(`The catalog of releases ${file} is damaged: ${what}.`);
+    this.file = file;
+  }
+}
+
+/** A release is being collected, or is in use, at this moment. */
+export class ReleaseClaimedError extends VezaError {
+  readonly code = 'release-claimed';
+  readonly exitStatus = ExitStatus.conflict;
+  override readonly httpStatus = 409;
+  override readonly hint = 'Build it again (`veza build`): the same source gives the same release.';
+  constructor(what: string) {
+    super(`${what} is being collected at this moment.`);
+  }
+}
+
+/** A name that nothing has: a service, environment, deployment, release, command argument. */
+export class UnknownNameError extends VezaError {
+  readonly code = 'unknown-name';
+  readonly exitStatus = ExitStatus.usage;
+  override readonly httpStatus = 404;
+  override readonly hint: string;
+  readonly kind: string;
+  readonly written: string;
+  readonly known: readonly string[];
+  /** @param kind - what it should have been a name of, in words: "service", "environment" */
+  constructor(kind: string, written: string, known: readonly string[]) {
+    const suggestion = nearest(written, known);
+    super(`There is no ${kind} called \`${written}\`${suggestion === null ? '' : `; did you mean \`${suggestion}\`?`}`);
+    this.kind = kind;
+    this.written = written;
+    this.known = known;
+    const shown = known.slice(0, 12).join(', ');
+    this.hint =
+      known.length === 0 ? `There is no ${kind} yet.` : `Known: ${shown}${known.length > 12 ? `, and ${known.length - 12} more` : ''}.`;
+  }
+}
+
+/** A request to the API that does not fit its schema. Carries every mistake. */
+export class RequestInvalidError extends VezaError {
+  readonly code = 'request-invalid';
+  readonly exitStatus = ExitStatus.usage;
+  override readonly httpStatus = 422;
+  override readonly hint = 'The API is described at /v1/openapi.json.';
+  readonly mistakes: readonly { readonly path: string; readonly message: string }[];
+  constructor(mistakes: readonly { readonly path: string; readonly message: string }[]) {
+    super(`The request is not valid: ${mistakes.map((mistake) => `${mistake.path}: ${mistake.message}`).join('; ')}.`);
+    this.mistakes = mistakes;
+  }
+}
+
+/** An operation on a deployment that its phase does not allow. */
+export class OperationRefusedError extends VezaError {
+  readonly code = 'operation-refused';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  readonly deployment: string;
+  readonly operation: string;
+  readonly phase: string;
+  /** @param why - completes "cannot …: "; @param instead - what to do */
+  constructor(deployment: string, operation: string, phase: string, why: string, instead: string) {
+    super(`Cannot ${operation} ${deployment} while it is ${phase}: ${why}.`);
+    this.deployment = deployment;
+    this.operation = operation;
+    this.phase = phase;
+    this.hint = `${instead.charAt(0).toUpperCase()}${instead.slice(1)}.`;
+  }
+}
+
+/** No control plane answers for this project. */
+export class ControlPlaneNotRunningError extends VezaError {
+  readonly code = 'control-plane-not-running';
+  readonly exitStatus = ExitStatus.unreachable;
+  override readonly httpStatus = 503;
+  override readonly hint = 'Start it with `veza up`. What it deployed goes on running without it.';
+  readonly stateDir: string;
+  constructor(stateDir: string) {
+    super(`No control plane is running for ${stateDir}.`);
+    this.stateDir = stateDir;
+  }
+}
+
+/** The connection to the control plane broke, or it stopped answering. */
+export class ControlPlaneLostError extends VezaError {
+  readonly code = 'control-plane-lost';
+  readonly exitStatus = ExitStatus.unreachable;
+  override readonly httpStatus = 503;
+  override readonly hint = 'Traffic goes on without it, and so do deployments once it is back: `veza up`, then `veza status`.';
+  constructor(reason: string) {
+    super(`The control plane went away: ${reason}.`);
+  }
+}
+
+/** What the API refused or failed at, as its problem document says (RFC 9457). */
+export class RemoteError extends VezaError {
+  readonly code: string;
+  readonly exitStatus: ExitStatus;
+  override readonly httpStatus: number;
+  override readonly hint: string | null;
+  readonly mistakes: readonly { readonly path: string; readonly message: string }[];
+  constructor(problem: {
+    readonly code: string;
+    readonly exitStatus: ExitStatus;
+    readonly status: number;
+    readonly detail: string;
+    readonly hint: string | null;
+    readonly mistakes: readonly { readonly path: string; readonly message: string }[];
+  }) {
+    super(problem.detail);
+    this.code = problem.code;
+    this.exitStatus = problem.exitStatus;
+    this.httpStatus = problem.status;
+    this.hint = problem.hint;
+    this.mistakes = problem.mistakes;
+  }
+}
+
+/** The command line is wrong: an option, an argument, a combination of them. */
+export class UsageError extends VezaError {
+  readonly code = 'usage';
+  readonly exitStatus = ExitStatus.usage;
+  override readonly hint: string;
+  constructor(message: string, hint: string) {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+/** There is no `veza.config.ts` here or in a folder above. */
+export class ProjectNotFoundError extends VezaError {
+  readonly code = 'project-not-found';
+  readonly exitStatus = ExitStatus.usage;
+  override readonly hint = 'Go to the project, name it with --project DIR, or make a working example here: `veza init`.';
+  readonly directory: string;
+  constructor(directory: string) {
+    super(`There is no veza.config.ts in ${directory} or a folder above it.`);
+    this.directory = directory;
+  }
+}
+
+/** The API has no such endpoint. */
+export class EndpointNotFoundError extends VezaError {
+  readonly code = 'endpoint-not-found';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 404;
+  override readonly hint = 'The API is described at /v1/openapi.json; a client of another version may ask for what is not there.';
+  constructor(method: string, path: string) {
+    super(`The API has no ${method} ${path}.`);
+  }
+}
+
+/** Somebody listens on the control plane's socket already. */
+export class SocketInUseError extends VezaError {
+  readonly code = 'socket-in-use';
+  readonly exitStatus = ExitStatus.conflict;
+  override readonly httpStatus = 409;
+  override readonly hint = 'Use the control plane that runs (`veza status`), or end it first (`veza down --keep-running`).';
+  readonly path: string;
+  constructor(path: string) {
+    super(`Another control plane answers on ${path}.`);
+    this.path = path;
   }
 }

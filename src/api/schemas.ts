@@ -85,7 +85,7 @@ export const LegSchema = z
     evidence: EvidenceSchema.nullable(),
     traffic: z.object({ stable: ArmTrafficSchema, candidate: ArmTrafficSchema }).readonly().nullable(),
     url: z.string().nullable().describe('public address of the service'),
-    done: z.boolean(),
+    group: z.number().describe('index of the group it belongs to'),
   })
   .readonly();
 export type LegView = z.infer<typeof LegSchema>;
