@@ -557,3 +557,50 @@ export class SocketInUseError extends VezaError {
     this.path = path;
   }
 }
+
+/** A backing service cannot be started, reached or used. */
+export class ResourceUnavailableError extends VezaError {
+  readonly code = 'resource-unavailable';
+  readonly exitStatus = ExitStatus.unreachable;
+  override readonly httpStatus = 503;
+  override readonly hint: string;
+  readonly resource: string;
+  constructor(resource: string, reason: string, hint: string) {
+    super(`The resource ${resource} is not available: ${reason}.`);
+    this.resource = resource;
+    this.hint = hint;
+  }
+}
+
+/** The migrations of a folder cannot be applied as they are; nothing was. */
+export class MigrationFilesError extends VezaError {
+  readonly code = 'migration-files';
+  readonly exitStatus = ExitStatus.invalid;
+  override readonly httpStatus = 422;
+  override readonly hint = 'No migration was applied. Correct the files, then deploy again (docs/resources.md).';
+  readonly directory: string;
+  readonly problems: readonly string[];
+  constructor(directory: string, problems: readonly string[]) {
+    super(`The migrations in ${directory} cannot be applied:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.directory = directory;
+    this.problems = problems;
+  }
+}
+
+/** The database refused a migration. */
+export class MigrationFailedError extends VezaError {
+  readonly code = 'migration-failed';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  /** File and line. */
+  readonly where: string;
+  /** True when the same migration may succeed later: a lock, a deadlock, a time limit, a lost connection. */
+  readonly retryable: boolean;
+  constructor(where: string, reason: string, hint: string, retryable: boolean) {
+    super(`The migration ${where} failed: ${reason}.`);
+    this.where = where;
+    this.hint = hint;
+    this.retryable = retryable;
+  }
+}

@@ -1,0 +1,63 @@
+import type {
+  MigrationProgress,
+  MigrationReport,
+  MigrationRequest,
+  ResourceConnection,
+  ResourceDriver,
+  ResourceStatus,
+} from '../resource.ts';
+import { connectionEnvironment } from './environment.ts';
+import { migrate } from './migrate.ts';
+import { describeUrl, withSession } from './session.ts';
+
+/** A PostgreSQL that somebody else runs. Starting is reaching it; stopping leaves it alone. */
+export class ExternalPostgres implements ResourceDriver {
+  readonly #name: string;
+  readonly #url: () => Promise<string>;
+
+  /** @param url The whole URL, credentials included; asked for each time, so that a rotated one is used. */
+  constructor(name: string, url: () => Promise<string>) {
+    this.#name = name;
+    this.#url = url;
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    await this.#version(signal);
+  }
+
+  async status(): Promise<ResourceStatus> {
+    const address = describeUrl(await this.#url());
+    try {
+      const version = await this.#version(AbortSignal.timeout(6000));
+      return { state: 'ready', address, pid: null, version, reason: null };
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return { state: 'unready', address, pid: null, version: null, reason };
+    }
+  }
+
+  async connection(): Promise<ResourceConnection> {
+    const url = await this.#url();
+    return { url, environment: connectionEnvironment(this.#name, url) };
+  }
+
+  async migrate(
+    request: MigrationRequest,
+    signal: AbortSignal,
+    onProgress: (progress: MigrationProgress) => void,
+  ): Promise<MigrationReport> {
+    return migrate({ name: this.#name, url: await this.#url() }, request, signal, onProgress);
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async #version(signal: AbortSignal): Promise<string> {
+    const to = { name: this.#name, url: await this.#url() };
+    return withSession(to, signal, async (client) => {
+      const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
+      return rows[0]?.server_version ?? '';
+    });
+  }
+}
