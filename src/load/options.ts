@@ -1,3 +1,4 @@
+import { parseDuration } from '../core/units/duration.ts';
 import type { Bytes, DurationMs } from '../core/units/quantities.ts';
 
 /** Kinds of scheduled requests, in the order in which ties of the mix are broken. */
@@ -150,10 +151,8 @@ function bounded(option: string, value: number, least: number, most: number): nu
 }
 
 function duration(option: string, value: number | string, least: number, most: number): DurationMs {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(String(value));
-  const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-  const ms =
-    typeof value === 'number' ? value : Math.round(Number(match?.[1]) * (units[match?.[2] ?? ''] ?? Number.NaN));
+  const read = typeof value === 'number' ? value : parseDuration(value);
+  const ms = typeof read === 'number' ? read : read.ok ? read.value : Number.NaN;
   if (Number.isFinite(ms) && ms >= least && ms <= most) return ms as DurationMs;
   throw new LoadOptionsError(
     `${option} is "${value}".`,
