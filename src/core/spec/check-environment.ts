@@ -1,0 +1,205 @@
+import { formatListenAddress } from '../units/address.ts';
+import { formatDuration } from '../units/duration.ts';
+import { formatPortRange } from '../units/port.ts';
+import type { Declared, DeclaredEnvironmentPieces } from './declared.ts';
+import { mistake, type Mistake, type MistakePath } from './mistake.ts';
+import type { Environment, Service } from './platform.ts';
+import { findStrategy, startupTime } from './resolve-service.ts';
+import { applyOverride } from './resolve-service.ts';
+
+export interface CheckedEnvironment {
+  readonly mistakes: readonly Mistake[];
+  readonly warnings: readonly Mistake[];
+}
+
+/** Checks what only shows when an environment is put together: ports, routes, and strategies against instances. */
+export function checkEnvironment(
+  environment: Environment,
+  pieces: DeclaredEnvironmentPieces,
+  declared: Declared,
+  before: readonly Environment[],
+): CheckedEnvironment {
+  const place = placeIn(environment.name, pieces);
+  const services = Object.values(environment.services);
+  const whole = services.filter((service) => !isBroken(service.name, ['instances', 'strategy', 'health'], pieces, declared));
+  return {
+    mistakes: [
+      ...(pieces.broken.has('target') ? [] : checkPorts(environment, declared)),
+      ...checkRoutes(services.filter((service) => !isBroken(service.name, ['route'], pieces, declared)), place),
+      ...whole.flatMap((service) => checkCandidates(service, pieces, declared, place)),
+    ],
+    warnings: [
+      ...whole.flatMap((service) => warnOfService(service, place)),
+      ...warnOfNeighbours(environment, before),
+      ...warnOfGates(environment),
+    ],
+  };
+}
+
+type Place = (service: string, path: readonly string[]) => MistakePath;
+
+/** Where a setting of a service was written: in the environment's override, or else in the service. */
+function placeIn(environment: string, pieces: DeclaredEnvironmentPieces): Place {
+  return (service, path) => {
+    let value: unknown = pieces.overrides.get(service)?.value;
+    for (const key of path) value = typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+    return value === undefined ? ['services', service, ...path] : ['environments', environment, 'overrides', service, ...path];
+  };
+}
+
+function isBroken(
+  service: string,
+  keys: readonly string[],
+  pieces: DeclaredEnvironmentPieces,
+  declared: Declared,
+): boolean {
+  return keys.some(
+    (key) => declared.services.get(service)?.broken.has(key) === true || pieces.overrides.get(service)?.broken.has(key) === true,
+  );
+}
+
+function checkPorts({ name, target, services, resources }: Environment, declared: Declared): Mistake[] {
+  const path = ['environments', name, 'target'];
+  const { from, to } = target.ports;
+  const mistakes: Mistake[] = [];
+  if (target.listen.port >= from && target.listen.port <= to) {
+    mistakes.push(
+      mistake({
+        path: [...path, 'listen'],
+        expected: `a port outside of the environment's own range ${formatPortRange(target.ports)}`,
+        got: formatListenAddress(target.listen),
+      }),
+    );
+  }
+  const broken = [...declared.services.values()].some((piece) => piece.broken.has('instances'));
+  const all = Object.values(services);
+  const instances = all.reduce((sum, service) => sum + service.instances, 0);
+  const embedded = Object.values(resources).filter((resource) => resource.mode === 'embedded').length;
+  const needed = 2 * instances + all.length + embedded;
+  if (!broken && to - from + 1 < needed) {
+    mistakes.push(
+      mistake({
+        path: [...path, 'ports'],
+        expected: `at least ${needed} ports (two slots of ${instances} instances, ${all.length} internal addresses, ${embedded} embedded resources)`,
+        got: `${to - from + 1} ports: ${formatPortRange(target.ports)}`,
+      }),
+    );
+  }
+  return mistakes;
+}
+
+function checkRoutes(services: readonly Service[], place: Place): Mistake[] {
+  const owners = new Map<string, string>();
+  const mistakes: Mistake[] = [];
+  for (const { name, route } of services) {
+    if (route === null) continue;
+    const hosts = route.hosts.length === 0 ? [null] : route.hosts;
+    for (const host of new Set(hosts)) {
+      for (const path of new Set(route.paths)) {
+        const claim = `${host ?? 'every host'}, path ${path}`;
+        const owner = owners.get(claim);
+        if (owner === undefined) owners.set(claim, name);
+        else {
+          mistakes.push(
+            mistake({
+              path: place(name, ['route']),
+              expected: 'hosts and paths that no other service claims',
+              got: `${claim}, which \`${owner}\` claims, too`,
+            }),
+          );
+        }
+      }
+    }
+  }
+  return mistakes;
+}
+
+function checkCandidates(service: Service, pieces: DeclaredEnvironmentPieces, declared: Declared, place: Place): Mistake[] {
+  const mistakes: Mistake[] = [];
+  const settings = applyOverride(
+    declared.services.get(service.name)?.value ?? {},
+    pieces.overrides.get(service.name)?.value ?? {},
+  );
+  const strategy = findStrategy(settings.strategy, declared.strategies);
+  if (strategy === null) return [];
+  // A strategy of its own is wrong inside; one that was named is right for others, so the naming is wrong.
+  const at = (...inside: readonly string[]): MistakePath =>
+    typeof settings.strategy === 'object' ? place(service.name, ['strategy', ...inside]) : place(service.name, ['strategy']);
+  if (service.strategy.minCandidates > service.instances) {
+    mistakes.push(
+      mistake({
+        path: at('minCandidates'),
+        expected: `\`minCandidates\` of at most ${service.instances}, the instances of \`${service.name}\``,
+        got: String(service.strategy.minCandidates),
+      }),
+    );
+  }
+  if (strategy.kind === 'rolling' && strategy.batch !== undefined && 'instances' in strategy.batch && strategy.batch.instances > service.instances) {
+    mistakes.push(
+      mistake({
+        path: at('batch'),
+        expected: `a batch of at most ${service.instances}, the instances of \`${service.name}\``,
+        got: String(strategy.batch.instances),
+      }),
+    );
+  }
+  const startup = startupTime(service.health);
+  if (service.strategy.deadlines.startingMs < startup) {
+    mistakes.push(
+      mistake({
+        path: at('deadlines', 'starting'),
+        expected: `at least the ${formatDuration(startup)} that the startup probe of \`${service.name}\` gives an instance`,
+        got: formatDuration(service.strategy.deadlines.startingMs),
+      }),
+    );
+  }
+  return mistakes;
+}
+
+function warnOfService(service: Service, place: Place): Mistake[] {
+  if (service.strategy.kind !== 'rolling' || service.instances > 1) return [];
+  return [
+    mistake({
+      path: place(service.name, ['instances']),
+      expected: '2 instances or more for a rolling deployment, because one is replaced all at once',
+      got: String(service.instances),
+    }),
+  ];
+}
+
+function warnOfNeighbours(environment: Environment, before: readonly Environment[]): Mistake[] {
+  const { listen, ports } = environment.target;
+  return before.flatMap(({ name, target }) => {
+    const found: Mistake[] = [];
+    if (target.listen.port === listen.port) {
+      found.push(
+        mistake({
+          path: ['environments', environment.name, 'target', 'listen'],
+          expected: `a port of its own, if it shares a machine with \`${name}\``,
+          got: formatListenAddress(listen),
+        }),
+      );
+    }
+    if (target.ports.from <= ports.to && ports.from <= target.ports.to) {
+      found.push(
+        mistake({
+          path: ['environments', environment.name, 'target', 'ports'],
+          expected: `ports of its own, if it shares a machine with \`${name}\` (${formatPortRange(target.ports)})`,
+          got: formatPortRange(ports),
+        }),
+      );
+    }
+    return found;
+  });
+}
+
+function warnOfGates({ name, gates }: Environment): Mistake[] {
+  if (name !== 'production' || gates.requires !== null) return [];
+  return [
+    mistake({
+      path: ['environments', name, 'gates', 'requires'],
+      expected: 'an environment in which a release must have succeeded before',
+      got: 'none',
+    }),
+  ];
+}

@@ -1,0 +1,139 @@
+import { formatDuration } from '../units/duration.ts';
+import { repeated } from './check-references.ts';
+import { checkStrategy } from './check-strategy.ts';
+import type { Declared, Piece } from './declared.ts';
+import { describe, mistake, type Mistake, type MistakePath } from './mistake.ts';
+import { resolveSmoke } from './resolve-service.ts';
+import type { DeclaredResource } from './schema.ts';
+import type { DeclaredOverride, DeclaredService } from './schema-service.ts';
+import { holdsSecret, looksSecret } from './secret-names.ts';
+
+type Settings = Partial<DeclaredService> | Partial<DeclaredOverride>;
+
+/** Checks what each part says by itself, wherever it stands: in `services` and in `overrides`. */
+export function checkSettings(declared: Declared): Mistake[] {
+  return [
+    ...[...declared.services].flatMap(([name, { value }]) => checkOne(value, ['services', name])),
+    ...[...declared.resources].flatMap(([name, piece]) => checkResource(piece, ['resources', name])),
+    ...[...declared.strategies].flatMap(([name, strategy]) =>
+      strategy === null ? [] : checkStrategy(strategy, ['strategies', name]),
+    ),
+    ...[...declared.environments].flatMap(([environment, pieces]) => [
+      ...[...pieces.overrides].flatMap(([name, { value }]) =>
+        checkOne(value, ['environments', environment, 'overrides', name]),
+      ),
+      ...[...pieces.resources].flatMap(([name, piece]) =>
+        checkResource(piece, ['environments', environment, 'resources', name]),
+      ),
+    ]),
+  ];
+}
+
+function checkOne(settings: Settings, path: MistakePath): Mistake[] {
+  return [
+    ...checkBuild(settings, path),
+    ...checkHealth(settings, path),
+    ...checkRestart(settings, path),
+    ...checkRoute(settings, path),
+    ...checkEnvironment(settings, path),
+    ...checkSmoke(settings, path),
+    ...(typeof settings.strategy === 'object' ? checkStrategy(settings.strategy, [...path, 'strategy']) : []),
+  ];
+}
+
+function checkBuild(settings: Settings, path: MistakePath): Mistake[] {
+  const build = 'build' in settings ? settings.build : undefined;
+  if (build === undefined || !('command' in build) || build.command === undefined || build.commands === undefined) return [];
+  return [
+    mistake({ path: [...path, 'build', 'command'], expected: 'either `command` or `commands`', got: 'both of them' }),
+  ];
+}
+
+function checkHealth(settings: Settings, path: MistakePath): Mistake[] {
+  const { health } = settings;
+  if (typeof health !== 'object') return [];
+  return (['startup', 'readiness', 'liveness'] as const).flatMap((name) => {
+    const probe = health[name];
+    if (probe?.tcp !== true || probe.path === undefined) return [];
+    return [mistake({ path: [...path, 'health', name, 'tcp'], expected: 'either `tcp: true` or a `path`', got: 'both of them' })];
+  });
+}
+
+function checkRestart(settings: Settings, path: MistakePath): Mistake[] {
+  const { backoff, maxBackoff } = settings.restart ?? {};
+  if (backoff === undefined || maxBackoff === undefined || backoff <= maxBackoff) return [];
+  return [
+    mistake({
+      path: [...path, 'restart', 'maxBackoff'],
+      expected: `at least the ${formatDuration(backoff)} of \`backoff\``,
+      got: formatDuration(maxBackoff),
+    }),
+  ];
+}
+
+function checkRoute(settings: Settings, path: MistakePath): Mistake[] {
+  return (['hosts', 'paths'] as const).flatMap((key) => {
+    const list: readonly string[] = settings.route?.[key] ?? [];
+    return list.flatMap((item, index) =>
+      list.indexOf(item) < index ? [repeated([...path, 'route', key, index], item)] : [],
+    );
+  });
+}
+
+function checkEnvironment(settings: Settings, path: MistakePath): Mistake[] {
+  return Object.entries(settings.environment ?? {}).flatMap(([variable, value]) => {
+    const at = [...path, 'environment', variable];
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(variable)) {
+      const suggestion = variable.toUpperCase().replace(/[^A-Z0-9_]+/g, '_').replace(/^(?=\d)/, '_');
+      return [
+        mistake({
+          path: at,
+          expected: 'a variable of letters, digits and `_` that does not start with a digit',
+          got: describe(variable),
+          suggestion: /^[A-Z_][A-Z0-9_]*$/.test(suggestion) ? suggestion : null,
+        }),
+      ];
+    }
+    if (variable === 'PORT' || variable === 'HOST' || variable.startsWith('VEZA_')) {
+      return [
+        mistake({ path: at, expected: 'a variable other than PORT, HOST and VEZA_…, which every instance gets by itself', got: describe(variable) }),
+      ];
+    }
+    if (typeof value !== 'string') return [];
+    if (value.includes('\0')) return [mistake({ path: at, expected: 'a text without NUL characters', got: 'a text with one' })];
+    if (value !== '' && (looksSecret(variable) || holdsSecret(value))) {
+      const name = variable.toLowerCase().replaceAll('_', '-').replace(/^-+/, '');
+      return [
+        mistake({
+          path: at,
+          expected: 'a reference to the secret store, because a declaration is no place for secrets',
+          got: 'a literal text',
+          suggestion: `secret('${name}')`,
+        }),
+      ];
+    }
+    return [];
+  });
+}
+
+function checkSmoke(settings: Settings, path: MistakePath): Mistake[] {
+  const names = (settings.gates?.smoke ?? []).map((check) => resolveSmoke(check).name);
+  return names.flatMap((name, index) =>
+    names.indexOf(name) < index ? [repeated([...path, 'gates', 'smoke', index], name)] : [],
+  );
+}
+
+function checkResource({ value, broken }: Piece<DeclaredResource>, path: MistakePath): Mistake[] {
+  if (broken.has('mode') || broken.has('url')) return [];
+  const external = (value.mode ?? (value.url === undefined ? 'embedded' : 'external')) === 'external';
+  if (external && value.url === undefined) {
+    return [mistake({ path: [...path, 'url'], expected: 'the URL of an external resource, as a secret', got: 'nothing', suggestion: "secret('database-url')" })];
+  }
+  if (external && value.database !== undefined) {
+    return [mistake({ path: [...path, 'database'], expected: 'no `database`, because the URL of an external resource names it', got: describe(value.database) })];
+  }
+  if (!external && value.url !== undefined) {
+    return [mistake({ path: [...path, 'url'], expected: 'no `url`, because an embedded resource has none', got: "a secret's name" })];
+  }
+  return [];
+}

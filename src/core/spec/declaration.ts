@@ -1,0 +1,351 @@
+// What a person writes in `veza.config.ts`. The schemas in this folder check the same shapes at run time; a type test
+// holds both together.
+
+/** A length of time with its unit: "500ms", "30s", "5m", "1h30m". */
+export type Duration =
+  | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`
+  | `${number}m${number}s`
+  | `${number}h${number}m`
+  | `${number}d${number}h`
+  | `${number}h${number}m${number}s`;
+
+/** A size with its unit: "256MB" counts in thousands, "256MiB" in 1024s. */
+export type Size = `${number}${'B' | 'kB' | 'KB' | 'MB' | 'GB' | 'TB' | 'KiB' | 'MiB' | 'GiB' | 'TiB'}`;
+
+/** A percentage: 5 or "5%". */
+export type Percentage = number | `${number}%`;
+
+/** A path that starts with a slash. */
+export type UrlPath = `/${string}`;
+
+/** A program and its arguments. A text is split at blanks and quotes, and no shell runs it. */
+export type CommandLine = string | readonly [program: string, ...args: string[]];
+
+/** A value that is kept in the secret store and only known there; made by {@link secret}. */
+export interface SecretValue {
+  readonly secret: string;
+}
+
+/** Refers to a secret by its name (`veza secrets set NAME`); its value never stands in the declaration. */
+export function secret(name: string): SecretValue {
+  return { secret: name };
+}
+
+/** A platform: what runs, what it needs, where it runs, and how a new release gets there. */
+export interface PlatformDeclaration<
+  Services extends string = string,
+  Resources extends string = string,
+  Strategies extends string = string,
+  Environments extends string = string,
+> {
+  /** Name of the platform: lower-case letters, digits and hyphens. */
+  readonly name: string;
+  /** The deployable parts, by name. */
+  readonly services: { readonly [Name in Services]: ServiceDeclaration<NoInfer<Services>, NoInfer<Resources>, NoInfer<Strategies>> };
+  /** Backing services that are attached to services and never part of a release, by name. */
+  readonly resources?: { readonly [Name in Resources]: ResourceDeclaration } | undefined;
+  /** Ways to bring a release to users, by name, for `strategy` of a service. */
+  readonly strategies?: { readonly [Name in Strategies]: StrategyDeclaration } | undefined;
+  /** Where the platform runs, by name. Left out: `development` on this machine. */
+  readonly environments?:
+    | {
+        readonly [Name in Environments]: EnvironmentDeclaration<
+          NoInfer<Services>,
+          NoInfer<Resources>,
+          NoInfer<Strategies>,
+          NoInfer<Environments>
+        >;
+      }
+    | undefined;
+}
+
+/** One deployable part of the platform. */
+export interface ServiceDeclaration<
+  Services extends string = string,
+  Resources extends string = string,
+  Strategies extends string = string,
+> extends ServiceSettings<Strategies> {
+  /** Folder of the source, relative to the folder of `veza.config.ts`. */
+  readonly source: string;
+  /** How the artifact comes out of the source; left out: the source is the artifact. */
+  readonly build?: CommandLine | BuildDeclaration | undefined;
+  /** The program of an instance, started in the artifact's folder. It listens on the port in the variable PORT. */
+  readonly run: CommandLine;
+  /** Services that this one calls; they are started, and deployed in a train, before it. */
+  readonly dependencies?: readonly Services[] | undefined;
+  /** Resources that this one uses. */
+  readonly resources?: readonly Resources[] | undefined;
+}
+
+/** What an environment may override for a service: everything but what the artifact is made of. */
+export interface ServiceOverride<Strategies extends string = string> extends ServiceSettings<Strategies> {
+  readonly run?: CommandLine | undefined;
+}
+
+/** The settings of a service that may differ between environments. */
+export interface ServiceSettings<Strategies extends string = string> {
+  /** Running copies in a slot. Default 2, so that one may die unnoticed. */
+  readonly instances?: number | undefined;
+  /** How an instance is known to be well: a path that answers 2xx or 3xx, or the probes one by one. Left out: its port accepts connections. */
+  readonly health?: UrlPath | HealthDeclaration | undefined;
+  readonly stop?: StopDeclaration | undefined;
+  readonly restart?: RestartDeclaration | undefined;
+  /** Hosts and paths that users reach; left out or null: reached by other services only. */
+  readonly route?: RouteDeclaration | null | undefined;
+  readonly proxy?: ProxyDeclaration | undefined;
+  readonly limits?: LimitsDeclaration | undefined;
+  /** Variables of an instance, and the only ones it gets beside PORT, HOST and VEZA_*. */
+  readonly environment?: { readonly [variable: string]: string | number | boolean | SecretValue } | undefined;
+  /** How a new release gets its traffic: a name from `strategies`, a built-in one, or one of its own. Default `canary`. */
+  readonly strategy?: Strategies | StrategyKind | StrategyDeclaration | undefined;
+  readonly gates?: ServiceGatesDeclaration | undefined;
+}
+
+export type StrategyKind = 'canary' | 'blue-green' | 'rolling';
+
+export interface BuildDeclaration {
+  /** One command, run in a clean copy of the source. */
+  readonly command?: CommandLine | undefined;
+  /** Several commands, one after the other. */
+  readonly commands?: readonly CommandLine[] | undefined;
+  /** Folder, relative to the source, that becomes the artifact. Default ".", all of it. */
+  readonly output?: string | undefined;
+}
+
+/** Three probes, three meanings. */
+export interface HealthDeclaration {
+  /** Path for startup and readiness, when they do not say their own. */
+  readonly path?: UrlPath | undefined;
+  /** Has it started at all? `interval` × `failures` is the time that an instance has. Default every 200ms, 300 times: one minute. */
+  readonly startup?: ProbeDeclaration | undefined;
+  /** May it get traffic now? It gets none while this fails. Default every 1s, 3 failures in a row. */
+  readonly readiness?: ProbeDeclaration | undefined;
+  /** Must it be restarted? Default null: only when it exits. Never check anything outside of the instance with it. */
+  readonly liveness?: ProbeDeclaration | null | undefined;
+  /** Ready without a break for this long before an instance counts as ready. Default "1s". */
+  readonly stableFor?: Duration | undefined;
+}
+
+export interface ProbeDeclaration {
+  /** Path that answers 2xx or 3xx. Left out: `path` of `health`, or else a connection to the port. */
+  readonly path?: UrlPath | undefined;
+  /** True: a connection to the port is enough, whatever `path` of `health` says. */
+  readonly tcp?: boolean | undefined;
+  readonly interval?: Duration | undefined;
+  readonly timeout?: Duration | undefined;
+  /** Failures in a row that count as a failure. */
+  readonly failures?: number | undefined;
+}
+
+export interface StopDeclaration {
+  /** Time between SIGTERM and SIGKILL. Default "10s". */
+  readonly grace?: Duration | undefined;
+}
+
+export interface RestartDeclaration {
+  /** Wait before the first restart; doubled after each. Default "500ms". */
+  readonly backoff?: Duration | undefined;
+  /** Longest wait. Default "30s". */
+  readonly maxBackoff?: Duration | undefined;
+  /** More exits than this within `window` is a crash loop. Default 3. */
+  readonly crashLoopAfter?: number | undefined;
+  /** Default "2m". */
+  readonly window?: Duration | undefined;
+}
+
+export interface RouteDeclaration {
+  /** Hosts such as "example.com" or "*.example.com". Default: every host. */
+  readonly hosts?: readonly string[] | undefined;
+  /** Path prefixes; the longest that matches wins. Default ["/"]. */
+  readonly paths?: readonly UrlPath[] | undefined;
+  /** A user keeps his arm during a canary (signed cookie). Default true. */
+  readonly sticky?: boolean | undefined;
+  /** Request header that sends a request to the candidate while there is one. Default `canary: true`; null: none. */
+  readonly canaryHeader?: { readonly name: string; readonly value: string } | null | undefined;
+}
+
+export interface ProxyDeclaration {
+  /** Time from the end of the request to the first byte of the answer. Default "30s". */
+  readonly responseTimeout?: Duration | undefined;
+  /** Time without a byte in either direction before a connection is given up. Default "5m". */
+  readonly idleTimeout?: Duration | undefined;
+  /** Largest request body. Default "100MB"; null: no limit. */
+  readonly maxBody?: Size | null | undefined;
+  /** Time for what is in flight while an instance is taken out. Default "30s". */
+  readonly drain?: Duration | undefined;
+}
+
+export interface LimitsDeclaration {
+  /** Memory of an instance. Default null: no limit. */
+  readonly memory?: Size | null | undefined;
+  /** Processors of an instance, such as 0.5. Default null: no limit. */
+  readonly cpus?: number | null | undefined;
+}
+
+export interface ServiceGatesDeclaration {
+  /** Checks of the candidate before any user reaches it: a path that answers 200, a request, or a command. */
+  readonly smoke?: readonly (UrlPath | SmokeRequestDeclaration | SmokeCommandDeclaration)[] | undefined;
+  /** SQL migrations, run before the candidate starts; they must suit the stable release, too (expand first, contract later). */
+  readonly migrations?: MigrationsDeclaration | null | undefined;
+}
+
+export interface SmokeRequestDeclaration {
+  readonly path: UrlPath;
+  /** Default: method and path. */
+  readonly name?: string | undefined;
+  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS' | undefined;
+  /** Status that the answer must have. Default 200. */
+  readonly status?: number | undefined;
+  /** Text that the answer must contain. */
+  readonly body?: string | undefined;
+  /** Default "10s". */
+  readonly timeout?: Duration | undefined;
+}
+
+export interface SmokeCommandDeclaration {
+  /** Run in the release's folder with VEZA_PREVIEW_URL set; exit status 0 passes. */
+  readonly command: CommandLine;
+  /** Default: the command itself. */
+  readonly name?: string | undefined;
+  /** Default "1m". */
+  readonly timeout?: Duration | undefined;
+}
+
+export interface MigrationsDeclaration {
+  /** Folder of the migrations in the artifact. */
+  readonly directory: string;
+  /** The resource they change. May be left out when the service has exactly one. */
+  readonly resource?: string | undefined;
+}
+
+/** PostgreSQL: embedded is started by `veza up`, external is reached by a URL that is a secret. */
+export interface ResourceDeclaration {
+  readonly kind: 'postgres';
+  /** Default: `external` when there is a `url`, `embedded` otherwise. */
+  readonly mode?: 'embedded' | 'external' | undefined;
+  /** Name of the database (embedded only). Default: the name of the resource. */
+  readonly database?: string | undefined;
+  /** Where it is (external only): `secret('database-url')`. */
+  readonly url?: SecretValue | undefined;
+}
+
+export type StrategyDeclaration = CanaryDeclaration | BlueGreenDeclaration | RollingDeclaration;
+
+interface AnyStrategyDeclaration {
+  /** Time after the switch in which the old slot stays warm and the analysis can still roll back. Default "5m". */
+  readonly watch?: Duration | undefined;
+  /** Time that the old slot is kept after the commit, for a rollback in one write. Default "10m". */
+  readonly keepWarm?: Duration | undefined;
+  /** At least so many ready candidates before the first weight. Default 1. */
+  readonly minCandidates?: number | undefined;
+  /** What a newer release does to a deployment that is under way. Default `supersede`. */
+  readonly onNew?: 'supersede' | 'queue' | 'refuse' | undefined;
+  readonly limits?: HardLimitsDeclaration | undefined;
+  readonly deadlines?: DeadlinesDeclaration | undefined;
+}
+
+export interface CanaryDeclaration extends AnyStrategyDeclaration {
+  readonly kind: 'canary';
+  /** Rising weights of the candidate. Default [5, 25, 50]; the switch to 100 % less `holdback` follows by itself. */
+  readonly steps?: readonly (Percentage | { readonly weight: Percentage; readonly hold?: Duration | undefined })[] | undefined;
+  /** Time on a step without `worse`. Default "1m". */
+  readonly hold?: Duration | undefined;
+  /** Share that stays on stable through the watch window. Default 5. */
+  readonly holdback?: Percentage | undefined;
+}
+
+export interface BlueGreenDeclaration extends AnyStrategyDeclaration {
+  readonly kind: 'blue-green';
+  /** Share that stays on stable through the watch window. Default 0; with one, the verdict has something to compare with. */
+  readonly holdback?: Percentage | undefined;
+}
+
+export interface RollingDeclaration extends AnyStrategyDeclaration {
+  readonly kind: 'rolling';
+  /** Instances replaced at a time: a number of them, or a share such as "25%". Default "25%". */
+  readonly batch?: number | `${number}%` | undefined;
+  /** Time on a batch without `worse`. Default "30s". */
+  readonly hold?: Duration | undefined;
+}
+
+/** Broken, a release is taken back whatever the comparison says. */
+export interface HardLimitsDeclaration {
+  /** Default "99%". */
+  readonly minSuccess?: Percentage | undefined;
+  /** Default "500ms". */
+  readonly maxP99?: Duration | undefined;
+  /** Requests that an arm must have before these limits are applied. Default 100. */
+  readonly minRequests?: number | undefined;
+}
+
+/** The longest time in each phase; what happens then is in the guide to rollouts. */
+export interface DeadlinesDeclaration {
+  /** Default "10m", or "1d" where a person must approve. */
+  readonly preparing?: Duration | undefined;
+  /** Default "10m". */
+  readonly migrating?: Duration | undefined;
+  /** Default "10m", or more when the startup probe gives more. */
+  readonly starting?: Duration | undefined;
+  /** Default "5m". */
+  readonly checking?: Duration | undefined;
+  /** On one step, whatever the verdict. Default "30m". */
+  readonly stepping?: Duration | undefined;
+  /** Default "1m". */
+  readonly switched?: Duration | undefined;
+  /** Default "5m". */
+  readonly reverting?: Duration | undefined;
+  /** Default: `keepWarm` and ten minutes. */
+  readonly retiring?: Duration | undefined;
+  /** Paused for longer than this, a deployment is taken back. Default "4h". */
+  readonly paused?: Duration | undefined;
+}
+
+/** A place where the platform runs: its own target, settings and gates. */
+export interface EnvironmentDeclaration<
+  Services extends string = string,
+  Resources extends string = string,
+  Strategies extends string = string,
+  Environments extends string = string,
+> {
+  readonly target?: TargetDeclaration | undefined;
+  /** Settings of services that differ here. Objects are merged, everything else is replaced. */
+  readonly overrides?: { readonly [Name in Services]?: ServiceOverride<Strategies> | undefined } | undefined;
+  /** Resources that differ here, each replaced as a whole. */
+  readonly resources?: { readonly [Name in Resources]?: ResourceDeclaration | undefined } | undefined;
+  readonly gates?: EnvironmentGatesDeclaration<Environments> | undefined;
+}
+
+/** This machine: instances are processes behind the built-in gateway. */
+export interface TargetDeclaration {
+  readonly kind: 'process';
+  /** Where users come in. Default "127.0.0.1:8080" for the first environment, 8081 for the second, and so on. */
+  readonly listen?: `${string}:${number}` | undefined;
+  /** Ports for instances and internal addresses. Default "42000-42999" for the first environment, "43000-43999" for the second. */
+  readonly ports?: `${number}-${number}` | undefined;
+}
+
+export interface EnvironmentGatesDeclaration<Environments extends string = string> {
+  /** A release must have succeeded there before it may come here. Default: `staging` for `production`, if there is one. */
+  readonly requires?: Environments | null | undefined;
+  /** A person must approve every deployment. Default false. */
+  readonly approval?: boolean | undefined;
+  /** Accept releases that were built from uncommitted changes. Default true for `development`, false elsewhere. */
+  readonly allowDirty?: boolean | undefined;
+  /** What a step does whose time passes without traffic: wait for a person, or go on. Default `proceed` for `development` and `staging`, `pause` elsewhere. */
+  readonly idle?: 'pause' | 'proceed' | undefined;
+}
+
+/**
+ * Declares a platform; the default export of `veza.config.ts`. It returns what it is given: its use is that an editor
+ * completes the declaration and marks names that do not exist. `veza validate` checks the rest.
+ */
+export function definePlatform<
+  const Services extends string,
+  const Resources extends string = never,
+  const Strategies extends string = never,
+  const Environments extends string = never,
+>(
+  platform: PlatformDeclaration<Services, Resources, Strategies, Environments>,
+): PlatformDeclaration<Services, Resources, Strategies, Environments> {
+  return platform;
+}

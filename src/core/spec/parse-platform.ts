@@ -1,0 +1,124 @@
+import type { Port, Name } from '../units/quantities.ts';
+import { checkEnvironment } from './check-environment.ts';
+import { checkReferences } from './check-references.ts';
+import { checkSettings } from './check-settings.ts';
+import { readDeclaration, type Declared, type DeclaredEnvironmentPieces } from './declared.ts';
+import type { Mistake } from './mistake.ts';
+import type { Environment, EnvironmentGates, Platform, Resource, Service, Target } from './platform.ts';
+import { applyOverride, resolveService } from './resolve-service.ts';
+import type { DeclaredResource } from './schema.ts';
+
+export type ParsedPlatform =
+  | {
+      readonly ok: true;
+      readonly platform: Platform;
+      /** What is allowed and probably not meant. */
+      readonly warnings: readonly Mistake[];
+    }
+  | { readonly ok: false; readonly mistakes: readonly Mistake[] };
+
+const NO_ENVIRONMENT: DeclaredEnvironmentPieces = {
+  target: undefined,
+  gates: undefined,
+  overrides: new Map(),
+  resources: new Map(),
+  broken: new Set(),
+};
+
+/**
+ * Reads a declaration: every value gets its type, every default is filled in, every name resolves. All mistakes are
+ * reported at once, in the order of the declaration's sections, each once.
+ *
+ * @param input what `veza.config.ts` exports by default; any value at all is accepted, and nothing is thrown
+ */
+export function parsePlatform(input: unknown): ParsedPlatform {
+  const mistakes: Mistake[] = [];
+  const declared = readDeclaration(input, (found) => mistakes.push(...found));
+  if (declared === null) return { ok: false, mistakes };
+  mistakes.push(...checkReferences(declared), ...checkSettings(declared));
+
+  const warnings: Mistake[] = [];
+  const environments: Environment[] = [];
+  const names = declared.environments.size === 0 ? new Map([['development', NO_ENVIRONMENT]]) : declared.environments;
+  for (const [name, pieces] of names) {
+    const environment = resolveEnvironment(name, pieces, environments.length, declared);
+    const checked = checkEnvironment(environment, pieces, declared, environments);
+    mistakes.push(...checked.mistakes);
+    warnings.push(...checked.warnings);
+    environments.push(environment);
+  }
+
+  const unique = distinct(mistakes);
+  if (unique.length > 0 || declared.name === null) return { ok: false, mistakes: unique };
+  return {
+    ok: true,
+    platform: {
+      name: declared.name,
+      environments: Object.fromEntries(environments.map((environment) => [environment.name, environment])),
+    },
+    warnings: distinct(warnings),
+  };
+}
+
+function resolveEnvironment(
+  name: string,
+  pieces: DeclaredEnvironmentPieces,
+  index: number,
+  declared: Declared,
+): Environment {
+  const gates = resolveGates(name, pieces, declared);
+  const services = [...declared.services].map(([service, { value }]): [string, Service] => {
+    const settings = applyOverride(value, pieces.overrides.get(service)?.value ?? {});
+    return [service, resolveService(service, settings, declared.strategies, gates.approval)];
+  });
+  const resources = [...declared.resources].map(([resource, { value }]): [string, Resource] => [
+    resource,
+    resolveResource(resource, pieces.resources.get(resource)?.value ?? value),
+  ]);
+  return {
+    name: name as Name,
+    target: resolveTarget(pieces.target, index),
+    services: Object.fromEntries(services),
+    resources: Object.fromEntries(resources),
+    gates,
+  };
+}
+
+/** Environments of one machine must not get into each other's way, so defaults depend on the place in the list. */
+function resolveTarget(declared: DeclaredEnvironmentPieces['target'], index: number): Target {
+  // Ports end at 65535: the 24th environment has to say its own.
+  const block = Math.min(index, 22);
+  return {
+    kind: 'process',
+    listen: declared?.listen ?? { host: '127.0.0.1', port: (8_080 + block) as Port },
+    ports: declared?.ports ?? { from: (42_000 + 1_000 * block) as Port, to: (42_999 + 1_000 * block) as Port },
+  };
+}
+
+function resolveGates(name: string, { gates }: DeclaredEnvironmentPieces, declared: Declared): EnvironmentGates {
+  // Invariant 6: a release reaches production only if the same digest succeeded in staging.
+  const usual = name === 'production' && declared.environments.has('staging') ? 'staging' : null;
+  const requires = gates?.requires === undefined ? usual : gates.requires;
+  return {
+    requires: requires as Name | null,
+    approval: gates?.approval ?? false,
+    allowDirty: gates?.allowDirty ?? name === 'development',
+    // Only where nobody is hurt may silence count as consent.
+    idle: gates?.idle ?? (name === 'development' || name === 'staging' ? 'proceed' : 'pause'),
+  };
+}
+
+function resolveResource(name: string, declared: Partial<DeclaredResource>): Resource {
+  if (declared.url !== undefined) return { kind: 'postgres', name: name as Name, mode: 'external', url: declared.url };
+  return {
+    kind: 'postgres',
+    name: name as Name,
+    mode: 'embedded',
+    database: declared.database ?? name.replaceAll('-', '_'),
+  };
+}
+
+function distinct(mistakes: readonly Mistake[]): Mistake[] {
+  const seen = new Map(mistakes.map((found) => [found.message, found]));
+  return [...seen.values()];
+}

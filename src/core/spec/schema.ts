@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import { either, flag, strict, text } from './schema-parts.ts';
+import { overrideSchema, serviceSchema } from './schema-service.ts';
+import { strategySchema } from './schema-strategy.ts';
+import { listenAddress, name, portRange, secretReference } from './schema-values.ts';
+
+/** PostgreSQL; which keys belong to which mode is checked with names, so that the message can say it. */
+export const resourceSchema = strict(
+  {
+    kind: z.enum(['postgres'], { error: '`postgres`' }).describe('PostgreSQL.'),
+    mode: z.enum(['embedded', 'external']).describe('Default: external when there is a url, else embedded.').optional(),
+    database: text('the name of a database')
+      .regex(/^[a-z_][a-z0-9_]{0,62}$/, { error: 'the name of a database: lower-case letters, digits and `_`' })
+      .describe('Name of the embedded database; default: the name of the resource.')
+      .optional(),
+    url: secretReference.optional(),
+  },
+  'a resource such as { kind: "postgres" }',
+);
+
+const targetSchema = strict(
+  {
+    kind: z.literal('process', { error: '`process`' }).describe('Processes of this machine behind the built-in gateway.'),
+    listen: listenAddress.optional(),
+    ports: portRange.optional(),
+  },
+  'a target such as { kind: "process", listen: "127.0.0.1:8080" }',
+);
+
+const environmentGatesSchema = strict(
+  {
+    requires: either('the name of an environment, or null for none', [text('the name of an environment'), z.null()])
+      .describe('A release must have succeeded there first; default: staging for production, if there is one.')
+      .optional(),
+    approval: flag('A person must approve every deployment; default false.').optional(),
+    allowDirty: flag('Accept releases of uncommitted changes; default true for development only.').optional(),
+    idle: z
+      .enum(['pause', 'proceed'])
+      .describe('What a step does whose time passes without traffic; default: proceed in development and staging, else pause.')
+      .optional(),
+  },
+  'an object with `requires`, `approval`, `allowDirty` and `idle`',
+);
+
+const byName = <Value extends z.core.SomeType>(value: Value, what: string): z.ZodRecord<z.ZodString, Value> =>
+  z.record(z.string(), value, { error: `an object of ${what} by name` });
+
+/** An environment as one writes it. */
+export const environmentSchema = strict(
+  {
+    target: targetSchema.optional(),
+    overrides: byName(overrideSchema, 'settings of services').describe('Settings that differ here.').optional(),
+    resources: byName(resourceSchema, 'resources').describe('Resources that differ here.').optional(),
+    gates: environmentGatesSchema.optional(),
+  },
+  'an environment: an object with `target`, `overrides`, `resources` and `gates`',
+);
+
+/** The whole of `definePlatform({...})`. */
+export const platformSchema = strict(
+  {
+    name: name('Name of the platform.'),
+    services: byName(serviceSchema, 'services').describe('The deployable parts, by name.'),
+    resources: byName(resourceSchema, 'resources').describe('Backing services, by name.').optional(),
+    strategies: byName(strategySchema, 'strategies').describe('Ways to bring a release to users, by name.').optional(),
+    environments: byName(environmentSchema, 'environments').describe('Where the platform runs, by name.').optional(),
+  },
+  'a platform: definePlatform({ name, services })',
+);
+
+export type DeclaredResource = z.output<typeof resourceSchema>;
+export type DeclaredEnvironment = z.output<typeof environmentSchema>;

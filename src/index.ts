@@ -1,0 +1,10 @@
+// What `import … from 'veza-deploy'` gives to a veza.config.ts.
+export { definePlatform, secret } from './core/spec/declaration.ts';
+export type {
+  EnvironmentDeclaration,
+  PlatformDeclaration,
+  ResourceDeclaration,
+  ServiceDeclaration,
+  ServiceOverride,
+  StrategyDeclaration,
+} from './core/spec/declaration.ts';
