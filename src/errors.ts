@@ -604,3 +604,28 @@ export class MigrationFailedError extends VezaError {
     this.retryable = retryable;
   }
 }
+
+/** The process runtime's state folder cannot be made or written. */
+export class RuntimeFolderError extends VezaError {
+  readonly code = 'runtime-folder';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 500;
+  override readonly hint = 'Check that the folder is yours and writable, and that its disk has room.';
+  readonly directory: string;
+  constructor(directory: string, detail: string) {
+    super(`The state of instances cannot be written to ${directory}: ${detail}.`);
+    this.directory = directory;
+  }
+}
+
+/** The program of a one-off process could not be started. */
+export class ProgramNotStartedError extends VezaError {
+  readonly code = 'program-not-started';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly hint = 'Programs are looked for in PATH, or in the artifact when they are given with a path (./bin/migrate).';
+  readonly program: string;
+  constructor(program: string, directory: string, detail: string) {
+    super(`${program} could not be started in ${directory}: ${detail}.`);
+    this.program = program;
+  }
+}

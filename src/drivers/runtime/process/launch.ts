@@ -1,0 +1,83 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import type { SlotDesire } from '../runtime.ts';
+import { INSTANCE_MARKER } from './process-table.ts';
+import { instanceDir, rawLogFile } from './record.ts';
+
+export const HOST = '127.0.0.1';
+
+/** PATH of instances: the Node that runs us, then the system's programs. Nothing of our own PATH. */
+export const basePath = (): string => {
+  const system = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+  const homebrew = process.platform === 'darwin' ? ['/opt/homebrew/bin'] : [];
+  return [dirname(process.execPath), ...homebrew, ...system].join(delimiter);
+};
+
+/**
+ * The whole environment of an instance. Declared values win over PATH, HOME and TMPDIR; what tells an instance who it is
+ * and where it listens cannot be declared away.
+ */
+export function instanceEnvironment(
+  desire: SlotDesire,
+  id: string,
+  port: number,
+  folder: string,
+): Record<string, string> {
+  return {
+    PATH: basePath(),
+    HOME: join(folder, 'home'),
+    TMPDIR: join(folder, 'tmp'),
+    ...desire.environment,
+    PORT: String(port),
+    HOST,
+    [INSTANCE_MARKER]: id,
+    VEZA_SERVICE: desire.ref.service,
+    VEZA_ENVIRONMENT: desire.ref.environment,
+    VEZA_RELEASE: desire.release,
+    VEZA_SLOT: desire.ref.slot,
+  };
+}
+
+/**
+ * Starts an instance: a session and process group of its own, nothing on stdin, stdout and stderr straight into
+ * files. Nothing of it depends on us from then on. The child's `pid` is undefined when the program could not be started;
+ * its `error` event says why.
+ */
+export function launchInstance(
+  stateDir: string,
+  desire: SlotDesire,
+  id: string,
+  port: number,
+  launch: number,
+): ChildProcess {
+  const folder = instanceDir(stateDir, id);
+  for (const name of ['home', 'tmp']) mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
+  const [program, ...args] = desire.run;
+  const outputs: number[] = [];
+  try {
+    for (const stream of ['stdout', 'stderr'] as const) {
+      outputs.push(openSync(rawLogFile(stateDir, id, launch, stream), 'a', 0o600));
+    }
+    const child = spawn(program, args, {
+      cwd: desire.artifactDir,
+      env: instanceEnvironment(desire, id, port, folder),
+      detached: true,
+      stdio: ['ignore', ...outputs],
+    });
+    child.unref();
+    return child;
+  } finally {
+    for (const descriptor of outputs) closeSync(descriptor);
+  }
+}
+
+/** Sends a signal to a process group; false when there is none any more. */
+export function signalGroup(leader: number, signal: 'SIGTERM' | 'SIGKILL'): boolean {
+  try {
+    process.kill(-leader, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,8 @@
+import { createProcessRuntime } from './process/process-runtime.ts';
+
+/** One line a driver: kind of target to what makes its runtime. */
+export const runtimes = {
+  process: createProcessRuntime,
+} as const;
+
+export type RuntimeKind = keyof typeof runtimes;
