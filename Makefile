@@ -60,7 +60,7 @@ $(BENCH_TARGETS): bench-%: $(BUILT)
 build: $(BUILT) ## Compile src/ to dist/
 
 pack: $(BUILT) ## The npm package as a file: veza-deploy-VERSION.tgz
-	@npm pack --loglevel=error
+	@npm pack --loglevel=error --foreground-scripts=false
 
 setup: $(SETUP) ## Install the npm dependencies (the other targets do it by themselves)
 
