@@ -629,3 +629,149 @@ export class ProgramNotStartedError extends VezaError {
     this.program = program;
   }
 }
+
+/** A deployment of the same service is active, and the strategy says that it is not to be disturbed. */
+export class DeploymentActiveError extends VezaError {
+  readonly code = 'deployment-active';
+  readonly exitStatus = ExitStatus.conflict;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  readonly deployment: string;
+  constructor(deployment: string, phase: string, services: readonly string[]) {
+    super(`${deployment} of ${services.join(', ')} is ${phase}, and its strategy refuses a newer release meanwhile.`);
+    this.deployment = deployment;
+    this.hint = `Wait for it (\`veza watch ${deployment}\`), or take it back (\`veza abort ${deployment}\`).`;
+  }
+}
+
+/** An immutable rule does not let the release into the environment. */
+export class PolicyRefusedError extends VezaError {
+  readonly code = 'policy-refused';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  constructor(reason: string, hint: string) {
+    super(`${reason}.`);
+    this.hint = hint;
+  }
+}
+
+/** A smoke test of the candidate did not get what it expects. */
+export class SmokeTestFailedError extends VezaError {
+  readonly code = 'smoke-test-failed';
+  readonly exitStatus = ExitStatus.reverted;
+  override readonly httpStatus = 409;
+  override readonly hint = 'No user has seen this release. `veza logs SERVICE` shows what it said.';
+  constructor(check: string, expected: string, found: string) {
+    super(`smoke test "${check}": expected ${expected}, got ${found}`);
+  }
+}
+
+/** A release was built before the environment was declared, so it has no configuration for it. */
+export class ConfigurationMissingError extends VezaError {
+  readonly code = 'configuration-missing';
+  readonly exitStatus = ExitStatus.invalid;
+  override readonly httpStatus = 409;
+  override readonly hint = 'Build it again: `veza build`.';
+  constructor(release: string, service: string, environment: string) {
+    super(`${release} of ${service} has no configuration for the environment ${environment}.`);
+  }
+}
+
+/** The configuration file that was named cannot be read. */
+export class ConfigUnreadableError extends VezaError {
+  readonly code = 'config-unreadable';
+  readonly exitStatus = ExitStatus.usage;
+  override readonly hint: string;
+  readonly file: string;
+  constructor(file: string, reason: string, hint: string) {
+    super(`${file} cannot be read: ${reason}.`);
+    this.file = file;
+    this.hint = hint;
+  }
+}
+
+/** A configuration file is no valid TypeScript. */
+export class ConfigSyntaxError extends VezaError {
+  readonly code = 'config-syntax';
+  readonly exitStatus = ExitStatus.invalid;
+  override readonly httpStatus = 422;
+  override readonly hint: string;
+  readonly file: string;
+  /** 1-based; null when the parser does not say. */
+  readonly line: number | null;
+  readonly column: number | null;
+  constructor(
+    file: string,
+    place: { readonly line: number | null; readonly column: number | null },
+    reason: string,
+    hint = 'Correct the file; an editor with TypeScript shows the place.',
+  ) {
+    super(`${placeOf(file, place)}: ${reason}.`);
+    this.file = file;
+    this.line = place.line;
+    this.column = place.column;
+    this.hint = hint;
+  }
+}
+
+/** A configuration file failed while it was run: it threw, ended the process, or did not end. */
+export class ConfigFailedError extends VezaError {
+  readonly code = 'config-failed';
+  readonly exitStatus = ExitStatus.invalid;
+  override readonly httpStatus = 422;
+  override readonly hint: string;
+  readonly file: string;
+  readonly line: number | null;
+  readonly column: number | null;
+  constructor(
+    file: string,
+    place: { readonly line: number | null; readonly column: number | null },
+    reason: string,
+    hint = 'A configuration only declares: it should not read the network, wait, or depend on the machine.',
+  ) {
+    super(`${placeOf(file, place)}: ${reason}.`);
+    this.file = file;
+    this.line = place.line;
+    this.column = place.column;
+    this.hint = hint;
+  }
+}
+
+/** A configuration file exports something else than a platform. */
+export class ConfigExportError extends VezaError {
+  readonly code = 'config-export';
+  readonly exitStatus = ExitStatus.invalid;
+  override readonly httpStatus = 422;
+  override readonly hint =
+    "End it with `export default definePlatform({ … })`, and import definePlatform from 'veza-deploy'.";
+  readonly file: string;
+  constructor(file: string, got: string) {
+    super(`${file} must export a platform by default; it exports ${got}.`);
+    this.file = file;
+  }
+}
+
+/** The platform that a configuration file declares holds mistakes. Carries all of them. */
+export class ConfigInvalidError extends VezaError {
+  readonly code = 'config-invalid';
+  readonly exitStatus = ExitStatus.invalid;
+  override readonly httpStatus = 422;
+  override readonly hint = 'Correct them and run `veza validate`; what each key means is in docs/declaration.md.';
+  readonly file: string;
+  readonly mistakes: readonly {
+    readonly path: string;
+    readonly message: string;
+    readonly line: number | null;
+    readonly column: number | null;
+  }[];
+  /** @param formatted - the mistakes as text for people */
+  constructor(file: string, mistakes: ConfigInvalidError['mistakes'], formatted: string) {
+    super(formatted);
+    this.file = file;
+    this.mistakes = mistakes;
+  }
+}
+
+const placeOf = (file: string, { line, column }: { readonly line: number | null; readonly column: number | null }): string =>
+  line === null ? file : `${file}:${line}${column === null ? '' : `:${column}`}`;

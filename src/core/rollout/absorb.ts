@@ -22,6 +22,7 @@ export function absorb(draft: Draft, event: DeploymentEvent): boolean {
       return false;
     case 'admitted':
       if (draft.phase !== 'pending') return false;
+      draft.plan = { ...draft.plan, legs: event.legs };
       enterPreparing(draft);
       stopClock(draft);
       return true;

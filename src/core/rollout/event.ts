@@ -1,13 +1,13 @@
 import type { Evidence, Verdict } from '../analysis/verdict.ts';
 import type { EffectId } from './effect.ts';
 import type { Operation } from './operations.ts';
-import type { DeploymentId, DeploymentPlan } from './plan.ts';
+import type { DeploymentId, DeploymentPlan, LegPlan } from './plan.ts';
 
 /** Everything that can happen to a deployment. The state is the fold of its events. */
 export type DeploymentEvent =
   | { readonly type: 'requested'; readonly plan: DeploymentPlan; readonly epoch: number }
-  /** No other deployment of these services is active any more: it may begin. */
-  | { readonly type: 'admitted' }
+  /** No other deployment of these services is active any more: it may begin. `legs`: the plan's, for what runs now. */
+  | { readonly type: 'admitted'; readonly legs: readonly LegPlan[] }
   | { readonly type: 'effect-done'; readonly id: EffectId; readonly epoch: number }
   /** `refused`: the world said no. `unavailable`: it could not be asked; it is tried again until the deadline. */
   | {

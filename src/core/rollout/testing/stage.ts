@@ -27,7 +27,7 @@ export class Stage {
   constructor(plan: DeploymentPlan, world: World = () => 'done') {
     this.#world = world;
     this.state = step(null, { type: 'requested', plan, epoch: 1 }, this.now).state;
-    this.send({ type: 'admitted' });
+    this.send({ type: 'admitted', legs: plan.legs });
   }
 
   send(event: DeploymentEvent): ReturnType<typeof step> {

@@ -1,0 +1,184 @@
+import { limitsJudge, type LimitsState } from '../core/analysis/limits.ts';
+import type { Judge, Judgement } from '../core/analysis/verdict.ts';
+import type { DeploymentEvent } from '../core/rollout/event.ts';
+import { windowMs } from '../core/rollout/phases.ts';
+import { isFinal, type DeploymentState } from '../core/rollout/state.ts';
+import type { TrafficSecond } from '../core/traffic.ts';
+import type { Service } from '../core/spec/platform.ts';
+import type { Router } from '../drivers/router/router.ts';
+import type { Clock } from './clock.ts';
+import { TrafficBook } from './traffic-book.ts';
+
+const POLL_MS = 500;
+/** An answer is told at least this often, so that a crash costs a watch window no more than this. */
+const REPORT_MS = 5_000;
+/** Without a closed second for this long while users are on the candidate, the counts are missing. */
+const MISSING_AFTER_MS = 10_000;
+/** A second closes this long after it ended, at the latest; younger ones may still be counting. */
+const SECOND_MS = 1_000;
+
+interface Watched {
+  readonly id: string;
+  readonly leg: number;
+  readonly service: string;
+  readonly environment: string;
+  readonly judge: Judge<LimitsState>;
+  readonly book: TrafficBook;
+  state: LimitsState;
+  /** Last closed second that was taken in, in UTC seconds. */
+  lastSecond: number;
+  /** UTC milliseconds at which the last closed second arrived. */
+  heardAt: number;
+  missing: boolean;
+  /** Seconds that began before this say nothing about the window that the deployment is in. */
+  countsFrom: number;
+  window: string;
+  observedMs: number;
+  trafficMs: number;
+  told: string;
+  busy: boolean;
+}
+
+export interface AnalystParts {
+  readonly clock: Clock;
+  deployment(id: string): DeploymentState | null;
+  router(environment: string): Router;
+  service(state: DeploymentState, leg: number): Service;
+  send(id: string, event: DeploymentEvent): void;
+}
+
+/** Reads the counts of every leg that users are on, lets its judge look at each closed second, and tells the deployment. */
+export class Analyst {
+  readonly #parts: AnalystParts;
+  readonly #watched = new Map<string, Watched>();
+  readonly #abort = new AbortController();
+  #cancel: (() => void) | null = null;
+
+  constructor(parts: AnalystParts) {
+    this.#parts = parts;
+  }
+
+  close(): void {
+    this.#abort.abort(new Error('the control plane is closing'));
+    this.#cancel?.();
+  }
+
+  /** Counts of a leg for display; null while nobody has been on its candidate. */
+  book(id: string, leg: number): TrafficBook | null {
+    return this.#watched.get(`${id}/${leg}`)?.book ?? null;
+  }
+
+  /** To be told of every change of a deployment. */
+  changed(state: DeploymentState): void {
+    state.legs.forEach((leg, index) => {
+      const key = `${state.plan.id}/${index}`;
+      if (isFinal(state.phase)) this.#watched.delete(key);
+      else if (leg.exposed && !this.#watched.has(key)) this.#watch(key, state, index);
+      const watched = this.#watched.get(key);
+      if (watched !== undefined) this.#openWindow(watched, state);
+    });
+    if (this.#watched.size > 0 && this.#cancel === null) this.#poll();
+  }
+
+  #watch(key: string, state: DeploymentState, leg: number): void {
+    const plan = state.plan.legs[leg];
+    if (plan === undefined) return;
+    const judge = limitsJudge(this.#parts.service(state, leg).strategy.limits);
+    const now = this.#parts.clock.now();
+    this.#watched.set(key, {
+      id: state.plan.id,
+      leg,
+      service: plan.service,
+      environment: state.plan.environment,
+      judge,
+      book: new TrafficBook(),
+      state: judge.start(),
+      lastSecond: Math.floor(now / SECOND_MS) - 1,
+      heardAt: now,
+      missing: false,
+      countsFrom: now,
+      window: '',
+      observedMs: 0,
+      trafficMs: 0,
+      told: '',
+      busy: false,
+    });
+  }
+
+  #openWindow(watched: Watched, state: DeploymentState): void {
+    const window = `${state.phase}/${state.group}/${state.step}/${state.stage}`;
+    if (window === watched.window) return;
+    watched.window = window;
+    watched.countsFrom = this.#parts.clock.now();
+    watched.observedMs = 0;
+    watched.trafficMs = 0;
+  }
+
+  #poll(): void {
+    this.#cancel = this.#parts.clock.after(POLL_MS, () => {
+      this.#cancel = null;
+      for (const watched of this.#watched.values()) void this.#read(watched);
+      if (this.#watched.size > 0 && !this.#abort.signal.aborted) this.#poll();
+    });
+  }
+
+  async #read(watched: Watched): Promise<void> {
+    if (watched.busy) return;
+    watched.busy = true;
+    try {
+      const router = this.#parts.router(watched.environment);
+      const seconds = await router.traffic(watched.service, watched.lastSecond, this.#abort.signal);
+      if (!this.#abort.signal.aborted) this.#take(watched, seconds);
+    } catch {
+      if (!this.#abort.signal.aborted) this.#take(watched, []);
+    } finally {
+      watched.busy = false;
+    }
+  }
+
+  #take(watched: Watched, seconds: readonly TrafficSecond[]): void {
+    const now = this.#parts.clock.now();
+    for (const second of seconds) {
+      if (second.second <= watched.lastSecond) continue;
+      watched.lastSecond = second.second;
+      watched.state = watched.judge.observe(watched.state, second);
+      watched.book.add(second);
+      if (second.second * SECOND_MS < watched.countsFrom) continue;
+      watched.observedMs += SECOND_MS;
+      if (second.arms.candidate.requests > 0) watched.trafficMs += SECOND_MS;
+    }
+    if (seconds.length > 0) watched.heardAt = now;
+    this.#tellMissing(watched, now - watched.heardAt > MISSING_AFTER_MS);
+    if (seconds.length > 0) this.#tell(watched, watched.judge.judge(watched.state));
+  }
+
+  #tellMissing(watched: Watched, missing: boolean): void {
+    if (missing === watched.missing) return;
+    watched.missing = missing;
+    this.#parts.send(watched.id, {
+      type: 'condition',
+      condition: 'metrics-missing',
+      holds: missing,
+      reason: `no counts of ${watched.service} for ${MISSING_AFTER_MS / 1_000} s while users may be on the candidate`,
+    });
+  }
+
+  #tell(watched: Watched, judgement: Judgement): void {
+    const told = `${judgement.verdict} ${judgement.stableBroken}`;
+    const isNews = told !== watched.told;
+    if (!isNews && watched.observedMs < REPORT_MS && !this.#endsWindow(watched)) return;
+    const { observedMs, trafficMs } = watched;
+    watched.told = told;
+    watched.observedMs = 0;
+    watched.trafficMs = 0;
+    this.#parts.send(watched.id, { type: 'analysis', leg: watched.leg, observedMs, trafficMs, ...judgement });
+  }
+
+  /** Is what has been observed and not told yet what the deployment is waiting for? */
+  #endsWindow(watched: Watched): boolean {
+    const state = this.#parts.deployment(watched.id);
+    const leg = state?.legs[watched.leg];
+    if (state === null || leg === undefined || state.stage !== 'holding' || watched.observedMs === 0) return false;
+    return leg.observedMs + watched.observedMs >= windowMs(state);
+  }
+}

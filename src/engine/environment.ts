@@ -1,0 +1,51 @@
+import type { Release, ReleaseId } from '../core/release/release.ts';
+import type { Environment, Service, SmokeCheck } from '../core/spec/platform.ts';
+import type { Router } from '../drivers/router/router.ts';
+import type { Runtime } from '../drivers/runtime/runtime.ts';
+
+/** What the engine needs of one environment: its declaration, and who acts for it. */
+export interface EnvironmentParts {
+  readonly declared: Environment;
+  readonly runtime: Runtime;
+  readonly router: Router;
+  readonly configuration: Configuration;
+  readonly migrations: Migrations;
+  readonly smoke: SmokeTests;
+  /** Loopback port of a service's internal address. */
+  internalPort(service: string): number;
+}
+
+/** Everything an instance's environment holds, secrets resolved. */
+export interface Configuration {
+  /** @throws MissingSecretError naming service and reference. */
+  variables(service: Service, signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
+}
+
+export interface Migrations {
+  /** Applies the expand migrations that a release brings; returns what was applied, for people. */
+  expand(service: Service, release: Release, artifactDir: string, signal: AbortSignal): Promise<readonly string[]>;
+}
+
+export interface SmokeTests {
+  /** @throws SmokeTestFailedError saying what was expected and what came. */
+  run(check: SmokeCheck, target: SmokeTarget, signal: AbortSignal): Promise<void>;
+}
+
+export interface SmokeTarget {
+  readonly service: string;
+  /** Internal address of the router; `headers` lead to the candidate. */
+  readonly previewUrl: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly artifactDir: string;
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** Releases and their artifacts, shared by all environments. */
+export interface Releases {
+  /** @throws ReleaseNotFoundError */
+  get(id: ReleaseId): Release;
+  /** Digest of a release's artifact; null when the release has been collected. */
+  artifactOf(id: string): string | null;
+  /** Verifies the artifact and gives the folder it is unpacked in. @throws ArtifactChangedError */
+  unpack(release: Release, signal: AbortSignal): Promise<string>;
+}

@@ -1,0 +1,130 @@
+import { routeEntry } from '../core/plan/route-entry.ts';
+import type { Ledger } from '../core/rollout/ledger.ts';
+import type { DeploymentState } from '../core/rollout/state.ts';
+import type { RouteTableEntry } from '../core/route-table.ts';
+import type { Clock } from './clock.ts';
+import type { EnvironmentParts } from './environment.ts';
+import type { Slots } from './slots.ts';
+
+const RETRY_MS = 500;
+
+/**
+ * Keeps the router's table of one environment at what the journal and the ready instances say. Writes of a service follow
+ * one another; each computes its entry when it is its turn, so the newest truth is what is written.
+ */
+export class Routes {
+  readonly #parts: EnvironmentParts;
+  readonly #slots: Slots;
+  readonly #ledger: Ledger;
+  readonly #clock: Clock;
+  readonly #epoch: number;
+  readonly #onTrouble: (trouble: string | null) => void;
+  readonly #inForce = new Map<string, string>();
+  readonly #writing = new Map<string, Promise<void>>();
+  readonly #waiting = new Map<string, Promise<void>>();
+  readonly #retries = new Map<string, () => void>();
+  readonly #abort = new AbortController();
+  #version = 0;
+
+  constructor(options: {
+    readonly parts: EnvironmentParts;
+    readonly slots: Slots;
+    readonly ledger: Ledger;
+    readonly clock: Clock;
+    readonly epoch: number;
+    /** The router cannot be reached (text), or can be again (null). */
+    readonly onTrouble: (trouble: string | null) => void;
+  }) {
+    this.#parts = options.parts;
+    this.#slots = options.slots;
+    this.#ledger = options.ledger;
+    this.#clock = options.clock;
+    this.#epoch = options.epoch;
+    this.#onTrouble = options.onTrouble;
+  }
+
+  close(): void {
+    this.#abort.abort(new Error('the control plane is closing'));
+    for (const cancel of this.#retries.values()) cancel();
+  }
+
+  /** Resolves when what is true now (or later) is in force for the service. */
+  async sync(service: string): Promise<void> {
+    const waiting = this.#waiting.get(service);
+    if (waiting !== undefined) return waiting;
+    const before = this.#writing.get(service) ?? Promise.resolve();
+    const mine = before
+      .catch(() => undefined)
+      .then(() => {
+        this.#waiting.delete(service);
+        return this.#write(service);
+      });
+    this.#waiting.set(service, mine);
+    this.#writing.set(service, mine);
+    return mine;
+  }
+
+  /** Like `sync`, tried until it works: for changes that nobody waits for. */
+  refresh(service: string): void {
+    this.sync(service).then(
+      () => this.#onTrouble(null),
+      (error: unknown) => {
+        if (this.#abort.signal.aborted) return;
+        this.#onTrouble(error instanceof Error ? error.message : String(error));
+        this.#retries.get(service)?.();
+        this.#retries.set(
+          service,
+          this.#clock.after(RETRY_MS, () => this.refresh(service)),
+        );
+      },
+    );
+  }
+
+  /** Whatever was written before: the next `sync` writes. For a router that has lost its table. */
+  forget(): void {
+    this.#inForce.clear();
+  }
+
+  async #write(service: string): Promise<void> {
+    const entry = this.#entry(service);
+    const text = JSON.stringify(entry);
+    if (this.#inForce.get(service) === text) return;
+    this.#inForce.delete(service);
+    this.#version += 1;
+    const stamp = { epoch: this.#epoch, version: this.#version };
+    if (entry === null) await this.#parts.router.remove(stamp, service, this.#abort.signal);
+    else await this.#parts.router.write(stamp, entry, this.#abort.signal);
+    this.#inForce.set(service, text);
+  }
+
+  #entry(service: string): RouteTableEntry | null {
+    const environment = this.#parts.declared.name;
+    const record = this.#ledger.record(environment, service);
+    const deployment = this.#deployment(service);
+    const candidate = deployment?.plan.legs.find((leg) => leg.service === service)?.candidate;
+    const release = record.live?.release ?? candidate?.release;
+    if (release === undefined) return null;
+    return routeEntry({
+      service,
+      record,
+      deployment,
+      declared: this.#slots.service(release, service),
+      internalPort: this.#parts.internalPort(service),
+      endpoints: (slot, wanted) => this.#slots.endpoints(service, slot, wanted),
+    });
+  }
+
+  #deployment(service: string): DeploymentState | null {
+    const environment = this.#parts.declared.name;
+    return (
+      this.#ledger
+        .active()
+        .find(
+          (state) =>
+            state.phase !== 'pending' &&
+            state.plan.environment === environment &&
+            state.plan.legs.some((leg) => leg.service === service),
+        ) ?? null
+    );
+  }
+}

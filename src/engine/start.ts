@@ -1,0 +1,188 @@
+import type { DeploymentEvent } from '../core/rollout/event.ts';
+import type { Ledger } from '../core/rollout/ledger.ts';
+import { isCommitted, isFinal, type DeploymentState } from '../core/rollout/state.ts';
+import type { SlotRef } from '../core/slot.ts';
+import type { Journal } from '../store/journal.ts';
+import { createActor, type EnvironmentHands } from './actor.ts';
+import { Analyst } from './analyst.ts';
+import type { Clock } from './clock.ts';
+import { Engine } from './engine.ts';
+import type { EnvironmentParts, Releases } from './environment.ts';
+import { createPolicy } from './policy.ts';
+import { reconcile } from './reconcile.ts';
+import { Routes } from './routes.ts';
+import { Slots } from './slots.ts';
+
+export interface StartOptions {
+  readonly journal: Journal;
+  /** What the journal says: `recover(journal)`. */
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly epoch: number;
+  readonly releases: Releases;
+  readonly environments: readonly EnvironmentParts[];
+  readonly isUnavailable: (error: unknown) => boolean;
+  /** After every change of a deployment. */
+  readonly onChange: (state: DeploymentState) => void;
+  readonly onAlarm: (deployment: string | null, severity: string, message: string) => void;
+}
+
+export interface RunningEngine {
+  readonly engine: Engine;
+  readonly ledger: Ledger;
+  readonly analyst: Analyst;
+  environment(name: string): EnvironmentHands;
+  /** What cannot be done right now, in words. */
+  troubles(): readonly string[];
+  /** Stops acting. Instances, gateways and effects under way are left to the next control plane. */
+  close(): void;
+}
+
+/**
+ * Puts engine, slots, routes and analysis together over injected time, store and drivers, and goes on where the journal
+ * ends: the simulator and the control plane start the same thing.
+ */
+export async function startEngine(options: StartOptions, signal: AbortSignal): Promise<RunningEngine> {
+  const { ledger, clock, releases, epoch } = options;
+  const troubles = new Map<string, string>();
+  const hands = new Map<string, EnvironmentHands>();
+  const environment = (name: string): EnvironmentHands => {
+    const found = hands.get(name);
+    if (found === undefined) throw new RangeError(`unknown environment ${name}`);
+    return found;
+  };
+
+  const engine = new Engine({
+    journal: options.journal,
+    ledger,
+    clock,
+    epoch,
+    actor: createActor({
+      releases,
+      policy: createPolicy(ledger, (release) => releases.artifactOf(release)),
+      environment,
+      alarm: options.onAlarm,
+      isUnavailable: options.isUnavailable,
+    }),
+    onChange: (state) => {
+      analyst.changed(state);
+      if (state.phase === 'preparing') observeSlots(state);
+      if (isFinal(state.phase))
+        for (const leg of state.plan.legs) environment(state.plan.environment).routes.refresh(leg.service);
+      options.onChange(state);
+    },
+    onStore: (trouble) => note('store', trouble),
+  });
+  const analyst = new Analyst({
+    clock,
+    deployment: (id) => ledger.deployment(id),
+    router: (name) => environment(name).parts.router,
+    service: (state, leg) => serviceOf(state, leg),
+    send: (id, event) => engine.send(id, event),
+  });
+
+  function note(where: string, trouble: string | null): void {
+    if (trouble === null) troubles.delete(where);
+    else if (!troubles.has(where)) {
+      troubles.set(where, trouble);
+      options.onAlarm(null, 'P1', trouble);
+    }
+  }
+
+  function serviceOf(state: DeploymentState, leg: number) {
+    const plan = state.plan.legs[leg];
+    if (plan === undefined) throw new RangeError(`${state.plan.id} has no leg ${leg}`);
+    return environment(state.plan.environment).slots.service(plan.candidate.release, plan.service);
+  }
+
+  function observeSlots(state: DeploymentState): void {
+    state.plan.legs.forEach((_, leg) => {
+      for (const event of readinessEvents(state, leg, environment(state.plan.environment).slots)) {
+        engine.send(state.plan.id, event);
+      }
+    });
+  }
+
+  function slotChanged(ref: SlotRef): void {
+    environment(ref.environment).routes.refresh(ref.service);
+    for (const state of ledger.active()) {
+      if (state.plan.environment !== ref.environment || isCommitted(state)) continue;
+      if (state.plan.legs.some((leg) => leg.service === ref.service)) observeSlots(state);
+    }
+  }
+
+  for (const parts of options.environments) {
+    const slots = new Slots(parts, releases, slotChanged);
+    const routes = new Routes({
+      parts,
+      slots,
+      ledger,
+      clock,
+      epoch,
+      onTrouble: (trouble) => {
+        note(`router ${parts.declared.name}`, trouble);
+        tellRouter(parts.declared.name, trouble);
+      },
+    });
+    hands.set(parts.declared.name, { parts, slots, routes });
+  }
+
+  const told = new Map<string, boolean>();
+  function tellRouter(name: string, trouble: string | null): void {
+    if ((told.get(name) ?? false) === (trouble !== null)) return;
+    told.set(name, trouble !== null);
+    for (const state of ledger.active()) {
+      if (state.plan.environment !== name) continue;
+      engine.send(state.plan.id, {
+        type: 'condition',
+        condition: 'router-unreachable',
+        holds: trouble !== null,
+        reason: `the router cannot be reached: ${trouble ?? ''}`,
+      });
+    }
+  }
+
+  for (const hand of hands.values()) await reconcile(hand, ledger, signal);
+  engine.start();
+  for (const state of ledger.active()) {
+    analyst.changed(state);
+    observeSlots(state);
+  }
+  return {
+    engine,
+    ledger,
+    analyst,
+    environment,
+    troubles: () => [...troubles.values()],
+    close() {
+      engine.close();
+      analyst.close();
+      for (const { slots, routes } of hands.values()) {
+        slots.close();
+        routes.close();
+      }
+    },
+  };
+}
+
+/** What is new about the slots of a leg since the deployment last heard of them. */
+function readinessEvents(state: DeploymentState, leg: number, slots: Slots): readonly DeploymentEvent[] {
+  const plan = state.plan.legs[leg];
+  const known = state.legs[leg];
+  if (plan === undefined || known === undefined) return [];
+  const events: DeploymentEvent[] = [];
+  const candidate = slots.readiness(plan.service, plan.candidate.slot, plan.candidate.release);
+  const isNews =
+    candidate.ready !== known.candidateReady ||
+    candidate.fault !== known.candidateFault ||
+    words(candidate.note) !== words(known.candidateNote);
+  if (isNews) events.push({ type: 'slot-observed', leg, arm: 'candidate', ...candidate });
+  if (plan.stable !== null) {
+    const stable = slots.readiness(plan.service, plan.stable.slot, plan.stable.release);
+    if (stable.ready !== known.stableReady) events.push({ type: 'slot-observed', leg, arm: 'stable', ...stable });
+  }
+  return events;
+}
+
+/** Figures in a note change all the time; only other words are news. */
+const words = (note: string | null): string => (note ?? '').replaceAll(/[\d.]+/g, '#');
