@@ -77,7 +77,7 @@ describe('the sum over a CI job', () => {
 
   test('given a part that failed or a run without a summary, the job fails and says which', () => {
     const one = summaryFile('one.json', { passed: 3, failed: [], skipped: [] });
-    const { lines, status } = sum('--part', 'demo=2', one, join(folder, 'missing.json'));
+    const { lines, status } = sum('--part', 'make demo=2', one, join(folder, 'missing.json'));
     expect(lines.at(-1)).toBe('3 passed, 2 failed, 0 skipped');
     expect(lines.join('\n')).toContain('make demo (status 2)');
     expect(lines.join('\n')).toContain('missing.json: the run left no summary');

@@ -101,7 +101,7 @@ function main(): void {
   for (const part of values.part) {
     const [name = '', status = ''] = part.split('=');
     if (status === '0') summary.passed += 1;
-    else summary.failed.push(`make ${name} (status ${status})`);
+    else summary.failed.push(`${name} (status ${status})`);
   }
   const allowList = values['allow-skips'];
   if (allowList !== undefined) {
