@@ -23,6 +23,7 @@ try {
   const compiled = join(building, 'dist');
   run(join(root, 'node_modules/typescript/bin/tsc'), ['-p', 'tsconfig.build.json', '--outDir', compiled]);
   for (const program of ['cli/main.js']) chmodSync(join(compiled, program), 0o755);
+  run(join(root, 'scripts/write-schema.mjs'), [compiled]);
 
   // Node cannot exchange two folders in one step: between the renames dist/ is absent, and a start then fails loudly.
   if (existsSync(dist)) renameSync(dist, join(building, 'previous'));

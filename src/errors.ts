@@ -775,3 +775,55 @@ export class ConfigInvalidError extends VezaError {
 
 const placeOf = (file: string, { line, column }: { readonly line: number | null; readonly column: number | null }): string =>
   line === null ? file : `${file}:${line}${column === null ? '' : `:${column}`}`;
+
+/** The gateway's process could not be started, or ended before it answered. */
+export class GatewayStartError extends VezaError {
+  readonly code = 'gateway-start';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 503;
+  override readonly hint: string;
+  constructor(reason: string, logFile: string) {
+    super(`The gateway did not start: ${reason}`);
+    this.hint = `Its log is ${logFile}. If its port is taken, free it or choose another under \`listen\` of the target.`;
+  }
+}
+
+/** The gateway does not answer on its control socket. Traffic may well flow on. */
+export class GatewayUnreachableError extends VezaError {
+  readonly code = 'gateway-unreachable';
+  readonly exitStatus = ExitStatus.unreachable;
+  override readonly httpStatus = 503;
+  override readonly hint = 'Run `veza up`; it starts a gateway that is gone. The last table stays in force meanwhile.';
+  constructor(socket: string, reason: string) {
+    super(`The gateway does not answer on ${socket}: ${reason}`);
+  }
+}
+
+/** A gateway runs for this state folder, but not as this control plane needs it. */
+export class GatewayMismatchError extends VezaError {
+  readonly code = 'gateway-mismatch';
+  readonly exitStatus = ExitStatus.conflict;
+  override readonly httpStatus = 409;
+  override readonly hint = 'Run `veza down`, then `veza up`.';
+  constructor(message: string) {
+    super(message);
+  }
+}
+
+/** The gateway refused a message: a port is taken, an instance is still in the table, a value is out of range. */
+export class GatewayRefusedError extends VezaError {
+  readonly code = 'gateway-refused';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 422;
+  override readonly hint: string;
+  /** The gateway's own word for it. */
+  readonly refusal: string;
+  constructor(refusal: string, message: string) {
+    super(message);
+    this.refusal = refusal;
+    this.hint =
+      refusal === 'port-unavailable'
+        ? 'Free the port, or move the range under `ports` of the target.'
+        : 'Nothing was changed. `veza logs gateway` shows what the gateway says.';
+  }
+}

@@ -45,7 +45,9 @@ function checkNames(declared: Declared): Mistake[] {
       }),
     );
   }
-  if (declared.services.size === 0) return mistakes;
+  if (declared.services.size === 0 && !declared.broken.has('services')) {
+    mistakes.push(mistake({ path: ['services'], expected: 'at least one service', got: 'none' }));
+  }
   return mistakes;
 }
 
@@ -208,7 +210,7 @@ const unknownName = (path: MistakePath, what: string, name: string, known: reado
   mistake({ path, expected: describeChoice(what, known), got: describe(name), suggestion: nearest(name, known) });
 
 const describeChoice = (what: string, known: readonly string[]): string =>
-  known.length === 0 ? `the name of a ${what}, of which there are none here` : `the name of a ${what}: ${oneOf(known)}`;
+  `the name of ${/^[aeiou]/.test(what) ? 'an' : 'a'} ${what}${known.length === 0 ? ', of which there is no other' : `: ${oneOf(known)}`}`;
 
 function checkRequires(declared: Declared): Mistake[] {
   const names = [...declared.environments.keys()];

@@ -1,5 +1,5 @@
-import type { z } from 'zod';
-import type { Name } from '../units/quantities.ts';
+import { z } from 'zod';
+import type { Name, Percent } from '../units/quantities.ts';
 import { mistakesOf, unknownKey } from './issues.ts';
 import { describe, mistake, type Mistake, type MistakePath } from './mistake.ts';
 import { environmentSchema, platformSchema, resourceSchema, type DeclaredEnvironment, type DeclaredResource } from './schema.ts';
@@ -31,6 +31,8 @@ export interface Declared {
   readonly resources: ReadonlyMap<string, Piece<DeclaredResource>>;
   readonly strategies: ReadonlyMap<string, DeclaredStrategy | null>;
   readonly environments: ReadonlyMap<string, DeclaredEnvironmentPieces>;
+  /** Sections that are not there or could not be read at all. */
+  readonly broken: ReadonlySet<string>;
 }
 
 /** Reads what a person declared, key by key, and reports what has the wrong form. Null when it is not even an object. */
@@ -45,7 +47,7 @@ export function readDeclaration(input: unknown, report: (mistakes: readonly Mist
   if (!name.success) report(mistakesOf(name.error.issues, own(input, 'name'), ['name']));
 
   const section = <Value>(
-    key: 'services' | 'resources' | 'strategies' | 'environments',
+    key: (typeof SECTIONS)[number],
     read: (value: unknown, path: MistakePath) => Value,
   ): Map<string, Value> => readRecord(own(input, key), [key], key !== 'services', read, report);
 
@@ -54,14 +56,16 @@ export function readDeclaration(input: unknown, report: (mistakes: readonly Mist
     services: section('services', (value, path) => readPiece(serviceSchema, value, path, report)),
     resources: section('resources', (value, path) => readPiece(resourceSchema, value, path, report)),
     strategies: section('strategies', (value, path) => {
-      const result = strategySchema.safeParse(value);
-      if (result.success) return result.data;
-      report(mistakesOf(result.error.issues, value, path));
-      return null;
+      const { read, issues } = readStrategy(value);
+      report(mistakesOf(issues, value, path));
+      return read ?? null;
     }),
     environments: section('environments', (value, path) => readEnvironment(value, path, report)),
+    broken: new Set(SECTIONS.filter((key) => !isRecord(own(input, key)))),
   };
 }
+
+const SECTIONS = ['services', 'resources', 'strategies', 'environments'] as const;
 
 function readEnvironment(
   value: unknown,
@@ -128,15 +132,50 @@ function readKnown(
   const read: Record<string, unknown> = {};
   const broken = new Set<string>();
   for (const [key, schema] of Object.entries(shape)) {
-    const result = (schema as z.ZodType).safeParse(own(value, key));
-    if (result.success) {
-      if (result.data !== undefined) read[key] = result.data;
-    } else {
-      broken.add(key);
-      report(mistakesOf(result.error.issues, own(value, key), [...path, key]));
-    }
+    const item = own(value, key);
+    const result = key === 'strategy' && isRecord(item) ? readStrategy(item) : readSalvaging(schema as z.ZodType, item);
+    if (result.read !== undefined) read[key] = result.read;
+    if (result.issues.length === 0) continue;
+    broken.add(key);
+    report(mistakesOf(result.issues, item, [...path, key]));
   }
   return { value: read, broken };
+}
+
+interface Salvaged<Value> {
+  readonly read: Value | undefined;
+  readonly issues: readonly z.core.$ZodIssue[];
+  /** Keys of the value that were left out to read the others. */
+  readonly lost: ReadonlySet<PropertyKey>;
+}
+
+/** Reads a value; of an object with mistakes in some keys, the others. */
+function readSalvaging<Value>(schema: z.ZodType<Value>, value: unknown): Salvaged<Value> {
+  const form = isRecord(value) ? (objectForm(schema) as z.ZodType<Value>) : schema;
+  const whole = form.safeParse(value);
+  if (whole.success) return { read: whole.data, issues: [], lost: new Set() };
+  const { issues } = whole.error;
+  const lost = new Set(issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys : issue.path.slice(0, 1))));
+  if (!isRecord(value)) return { read: undefined, issues, lost };
+  const rest = form.safeParse(Object.fromEntries(Object.entries(value).filter(([key]) => !lost.has(key))));
+  return { read: rest.data, issues, lost };
+}
+
+function readStrategy(value: unknown): Salvaged<DeclaredStrategy> {
+  const result = readSalvaging<DeclaredStrategy>(strategySchema, value);
+  const { read, lost } = result;
+  if (read === undefined || lost.size === 0) return result;
+  // The checks of what is left must not measure it against defaults that nobody asked for.
+  const { deadlines: _deadlines, ...checkable } = read;
+  return { ...result, read: checkable.kind === 'rolling' || !lost.has('holdback') ? checkable : { ...checkable, holdback: 0 as Percent } };
+}
+
+/** Of a choice between an object and something else, the object: its issues then name its keys. */
+function objectForm(schema: z.core.SomeType): z.core.SomeType {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) return objectForm(schema.unwrap());
+  if (!(schema instanceof z.ZodUnion) || schema instanceof z.ZodDiscriminatedUnion) return schema;
+  const objects = schema.options.filter((option) => option instanceof z.ZodObject || option instanceof z.ZodDiscriminatedUnion);
+  return objects.length === 1 ? (objects[0] ?? schema) : schema;
 }
 
 function readRecord<Value>(

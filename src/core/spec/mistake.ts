@@ -75,3 +75,12 @@ function describeObject(value: object | null): string {
   const shown = keys.slice(0, 4).map((key) => `\`${key.length > 30 ? `${key.slice(0, 29)}…` : key}\``);
   return `an object with ${shown.join(', ')}${keys.length > shown.length ? ', …' : ''}`;
 }
+
+/** Reads a path that {@link formatPath} wrote. */
+export function parsePath(path: string): (string | number)[] {
+  const parts = path.matchAll(/\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]|\.?([^.[\]]+)/g);
+  return [...parts].map(([, index, quoted, plain = '']) => {
+    if (index !== undefined) return Number(index);
+    return quoted === undefined ? plain : (JSON.parse(quoted) as string);
+  });
+}

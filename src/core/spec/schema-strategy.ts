@@ -38,7 +38,7 @@ const common = {
   deadlines: deadlines.optional(),
 };
 
-const step = either('a weight such as 5, or an object such as { weight: 5, hold: "1m" }', [
+const step = either('a weight between 0 and 100 such as 5, or an object such as { weight: 5, hold: "1m" }', [
   strict(
     { weight: percent('Share of traffic for the candidate.'), hold: duration('Time on this step.').optional() },
     'an object with `weight` and `hold`',

@@ -43,7 +43,8 @@ const environmentGatesSchema = strict(
 );
 
 const byName = <Value extends z.core.SomeType>(value: Value, what: string): z.ZodRecord<z.ZodString, Value> =>
-  z.record(z.string(), value, { error: `an object of ${what} by name` });
+  // The pattern is for the JSON Schema; names are checked with their uses, where the message can say more.
+  z.record(z.string().meta({ pattern: '^[a-z][a-z0-9-]{0,30}$' }), value, { error: `an object of ${what} by name` });
 
 /** An environment as one writes it. */
 export const environmentSchema = strict(

@@ -19,5 +19,5 @@ export function formatPercent(percent: number): string {
 
 function inRange(value: number): Parsed<Percent> {
   if (Number.isFinite(value) && value >= 0 && value <= 100) return parsed((value === 0 ? 0 : value) as Percent);
-  return expected(EXPECTED, value > 100 ? '100' : null);
+  return expected(EXPECTED);
 }
