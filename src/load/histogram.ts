@@ -25,10 +25,6 @@ export class Histogram {
     this.#max = Math.max(this.#max, ms);
   }
 
-  get total(): number {
-    return this.#total;
-  }
-
   quantiles(): Quantiles {
     if (this.#total === 0) return { p50: null, p95: null, p99: null, max: null };
     return { p50: this.#quantile(0.5), p95: this.#quantile(0.95), p99: this.#quantile(0.99), max: round(this.#max) };

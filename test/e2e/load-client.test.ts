@@ -30,7 +30,7 @@ async function loadOn(faults: Faults, options: Partial<LoadOptions>): Promise<Lo
 async function streamOn(faults: Faults, operation: 'events' | 'ws', connections: number): Promise<LoadReport> {
   platform = await startFaultyPlatform(faults);
   const streams = { eventStreams: operation === 'events' ? 1 : 0, webSockets: operation === 'ws' ? 1 : 0 };
-  const run = startLoad({ target: platform.url, ...quiet, rate: 1, timeoutMs: 500, ...streams, duration: '60s' });
+  const run = startLoad({ target: platform.url, ...quiet, rate: 1, timeoutMs: 1000, ...streams, duration: '60s' });
   let items = Number.POSITIVE_INFINITY;
   await expect
     .poll(
@@ -107,9 +107,12 @@ describe('requests', () => {
     const streams = { eventStreams: 1, webSockets: 1 };
     const report = await startLoad({ target, ...quiet, ...streams, mix: only('echo'), duration: '300ms' }).finished;
     expect(report.operations.echo).toMatchObject({ requests: 30, lost: 30, ok: 0 });
-    expect(report.operations.events).toMatchObject({ requests: 1, lost: 1 });
-    expect(report.operations.ws).toMatchObject({ requests: 1, lost: 1 });
-    expect(report.lostByKind).toEqual({ refused: 32 });
+    // How often streams try again is a matter of time.
+    for (const { requests, lost } of [report.operations.events, report.operations.ws]) {
+      expect(requests).toBeGreaterThan(0);
+      expect(lost).toBe(requests);
+    }
+    expect(report.lostByKind).toEqual({ refused: report.requests });
   });
 
   it('are wrong when an answer is not the one it must be', async () => {
@@ -158,6 +161,29 @@ describe('requests', () => {
       { mix: only('echo'), duration: '500ms', maxInFlight: 10, timeoutMs: 700 },
     );
     expect(report).toMatchObject({ requests: 10, lost: 10, skipped: 40 });
+  });
+});
+
+describe('connections', () => {
+  it('are kept and used again', async () => {
+    const report = await loadOn({}, { mix: only('echo'), rate: 20, duration: '1s' });
+    expect(report).toMatchObject({ requests: 20, lost: 0 });
+    expect(platform?.connections.opened).toBeLessThan(20);
+  });
+
+  it('are not used again when the server promises to keep them no longer than a race takes', async () => {
+    const report = await loadOn({ keepAliveMs: 1000 }, { mix: only('echo'), rate: 20, duration: '500ms' });
+    expect(report).toMatchObject({ requests: 10, lost: 0 });
+    expect(platform?.connections.opened).toBe(10);
+  });
+
+  it('are given up by the client when idle, long before the server would', async () => {
+    platform = await startFaultyPlatform({});
+    // Two at the start, for an echo and an upload; from then on one is enough.
+    const options = { target: platform.url, ...quiet, rate: 1, uploadEveryMs: '1m', mix: only('echo') } as const;
+    const run = startLoad({ ...options, uploadBytes: 1000 });
+    await expect.poll(() => platform?.connections.closedByClient, { timeout: 20_000 }).toBe(1);
+    expect((await run.stop()).lost).toBe(0);
   });
 });
 

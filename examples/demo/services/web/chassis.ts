@@ -27,8 +27,8 @@ export interface Service {
 export const behaviour: Behaviour = readBehaviour(import.meta.dirname);
 export const instance = process.env['VEZA_INSTANCE'] ?? `pid-${process.pid}`;
 
-/** A service that was called failed, or could not be reached. */
-class UpstreamError extends Error {
+/** A service that was called failed, or could not be reached; its headers tell the user's client which of the two. */
+export class UpstreamError extends Error {
   readonly headers: Readonly<Record<string, string>>;
   constructor(message: string, headers: Readonly<Record<string, string>>) {
     super(message);
@@ -108,67 +108,9 @@ async function answerReady(
   sendJson(response, 200, { ready: true });
 }
 
-/**
- * Calls another service at its internal address, on behalf of a request: its id and its arm travel along, so that within
- * a train a request that entered a candidate talks to candidates. Throws when there is no good answer; who failed, or that
- * the call was lost on the way, then reaches the user's client in the headers of the 502.
- */
-export async function call(
-  onBehalfOf: Request,
-  service: string,
-  base: string,
-  path: string,
-  body?: string,
-): Promise<unknown> {
-  const headers: Record<string, string> = {};
-  for (const name of ['x-veza-arm', 'x-request-id']) {
-    const value = onBehalfOf.incoming.headers[name];
-    if (typeof value === 'string') headers[name] = value;
-  }
-  let answer: globalThis.Response;
-  let text: string;
-  try {
-    const signal = AbortSignal.timeout(10_000);
-    answer = await fetch(new URL(path, base), {
-      method: body === undefined ? 'GET' : 'POST',
-      headers,
-      body: body ?? null,
-      signal,
-    });
-    text = await answer.text();
-  } catch (error) {
-    throw new UpstreamError(`${service} could not be reached: ${words(error)}`, {
-      'x-demo-lost': `call to ${service}: ${words(error)}`,
-    });
-  }
-  if (answer.ok) return JSON.parse(text) as unknown;
-  const lost = answer.headers.get('x-demo-lost') ?? answer.headers.get('x-veza-error');
-  const failedBy =
-    answer.headers.get('x-demo-failed-by') ??
-    answer.headers.get('x-veza-release') ??
-    answer.headers.get('x-demo-release') ??
-    service;
-  throw new UpstreamError(
-    `${service} answered ${answer.status}: ${text.slice(0, 200)}`,
-    lost === null ? { 'x-demo-failed-by': failedBy } : { 'x-demo-lost': `call to ${service}: ${lost}` },
-  );
-}
-
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(JSON.stringify(body));
-}
-
-/** The whole body as text. Throws when it is longer than `limitBytes`. */
-export async function readText(incoming: IncomingMessage, limitBytes = 1_000_000): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > limitBytes) throw new Error(`body is longer than ${limitBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 export function log(message: string): void {
@@ -187,7 +129,7 @@ function fail(response: ServerResponse, error: unknown): void {
   sendJson(response, error instanceof UpstreamError ? 502 : 500, { error: words(error) });
 }
 
-function words(error: unknown): string {
+export function words(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { WebSocketServer } from 'ws';
-import { behaviour, call, instance, sendJson, serve, type Request } from './chassis.ts';
+import { call } from './call.ts';
+import { behaviour, instance, sendJson, serve, type Request } from './chassis.ts';
 import { page } from './page.ts';
 
 // The web service is what users see: a page, and one example of every kind of traffic.

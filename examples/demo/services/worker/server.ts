@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { behaviour, instance, readText, sendJson, serve } from './chassis.ts';
+import { readText } from './body.ts';
+import { behaviour, instance, sendJson, serve } from './chassis.ts';
 
 // The worker computes checksums. Nobody calls it but the api, at its internal address.
 serve({
