@@ -1,46 +1,7 @@
-import type { Slot } from '../../core/slot.ts';
-import type { ProxyLimits, PublicRoute } from '../../core/spec/platform.ts';
+import type { DrainProgress, RouteInForce, RouteTableEntry, WriteStamp } from '../../core/route-table.ts';
 import type { TrafficSecond } from '../../core/traffic.ts';
 
-export interface Endpoint {
-  /** Id of the instance. */
-  readonly id: string;
-  readonly host: string;
-  readonly port: number;
-}
-
-/** Everything a router needs to know about one service; replaced as a whole, never patched. */
-export interface RouteTableEntry {
-  readonly service: string;
-  readonly public: PublicRoute | null;
-  /** Loopback port of the service's internal address; requests there may carry `x-veza-arm`. */
-  readonly internalPort: number;
-  readonly proxy: ProxyLimits;
-  /** Which slot is stable. */
-  readonly stable: Slot;
-  /** Share of requests for the slot that is not stable, 0 to 100; stable has the rest. */
-  readonly candidateWeight: number;
-  /** Ready instances only. */
-  readonly endpoints: Readonly<Record<Slot, readonly Endpoint[]>>;
-  /** Releases for headers, logs and metrics. */
-  readonly releases: Readonly<Record<Slot, string | null>>;
-}
-
-/** Order of router writes: epoch is the lease's fencing token, version counts writes of one holder. */
-export interface WriteStamp {
-  readonly epoch: number;
-  readonly version: number;
-}
-
-export interface RouteInForce {
-  readonly stamp: WriteStamp;
-  readonly entry: RouteTableEntry;
-}
-
-export interface DrainProgress {
-  readonly inFlight: number;
-  readonly streams: number;
-}
+export type { DrainProgress, Endpoint, RouteInForce, RouteTableEntry, WriteStamp } from '../../core/route-table.ts';
 
 /** Shares traffic between slots. Writes are atomic per service and fenced by their stamp. */
 export interface Router {

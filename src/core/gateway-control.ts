@@ -1,0 +1,155 @@
+import { z } from 'zod';
+import type { DrainProgress, RouteInForce, RouteTableEntry, WriteStamp } from './route-table.ts';
+import type { TrafficSecond } from './traffic.ts';
+
+// What the control plane and the gateway say to each other over the gateway's Unix socket: one JSON object as the body
+// of a POST, one as its answer. Both ends check what they read.
+
+/** Raised with every change that an older peer would misunderstand. */
+export const controlProtocol = 1;
+
+const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const port = z.number().int().min(1).max(65_535);
+const milliseconds = z
+  .number()
+  .min(0)
+  .max(2 ** 31 - 1);
+const name = z.string().min(1).max(200);
+const slot = z.enum(['blue', 'green']);
+/** A header or release ends up in HTTP heads: visible ASCII only. */
+const headerText = z.string().regex(/^[\x21-\x7e]{1,200}$/);
+
+const stampSchema = z.strictObject({ epoch: count, version: count });
+
+const endpointSchema = z.strictObject({ id: name, host: z.string().min(1).max(255), port });
+
+const publicRouteSchema = z.strictObject({
+  hosts: z.array(z.string().min(1).max(255)).max(1000),
+  paths: z.array(z.string().startsWith('/').max(2000)).max(1000),
+  sticky: z.boolean(),
+  canaryHeader: z
+    .strictObject({ name: z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/), value: z.string().max(200) })
+    .nullable(),
+});
+
+const entrySchema = z.strictObject({
+  service: name,
+  public: publicRouteSchema.nullable(),
+  internalPort: port,
+  proxy: z.strictObject({
+    responseTimeoutMs: milliseconds,
+    idleTimeoutMs: milliseconds,
+    maxBodyBytes: count.nullable(),
+    drainMs: milliseconds,
+  }),
+  stable: slot,
+  candidateWeight: z.number().min(0).max(100),
+  endpoints: z.strictObject({ blue: z.array(endpointSchema).max(10_000), green: z.array(endpointSchema).max(10_000) }),
+  releases: z.strictObject({ blue: headerText.nullable(), green: headerText.nullable() }),
+});
+
+export const routeInForceSchema = z.strictObject({ stamp: stampSchema, entry: entrySchema });
+
+const requestSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('write'), stamp: stampSchema, entry: entrySchema }),
+  z.strictObject({ kind: z.literal('remove'), stamp: stampSchema, service: name }),
+  z.strictObject({ kind: z.literal('observe') }),
+  z.strictObject({
+    kind: z.literal('drain'),
+    service: name,
+    instances: z.array(name).max(10_000),
+    drainMs: milliseconds,
+  }),
+  z.strictObject({ kind: z.literal('traffic'), service: name, afterSecond: z.number() }),
+  z.strictObject({ kind: z.literal('health') }),
+  /** Answered at once and never ended: the end of the answer is the end of the gateway. */
+  z.strictObject({ kind: z.literal('watch') }),
+  /** Stop: no new connections, streams are told, what is in flight gets `drainMs`, then the process exits. */
+  z.strictObject({ kind: z.literal('stop'), drainMs: milliseconds }),
+]);
+
+export type ControlRequest =
+  | { readonly kind: 'write'; readonly stamp: WriteStamp; readonly entry: RouteTableEntry }
+  | { readonly kind: 'remove'; readonly stamp: WriteStamp; readonly service: string }
+  | { readonly kind: 'observe' }
+  | {
+      readonly kind: 'drain';
+      readonly service: string;
+      readonly instances: readonly string[];
+      readonly drainMs: number;
+    }
+  | { readonly kind: 'traffic'; readonly service: string; readonly afterSecond: number }
+  | { readonly kind: 'health' }
+  | { readonly kind: 'watch' }
+  | { readonly kind: 'stop'; readonly drainMs: number };
+
+export interface GatewayHealth {
+  readonly kind: 'health';
+  readonly protocol: number;
+  readonly pid: number;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly services: number;
+  readonly inFlight: number;
+  readonly streams: number;
+  /** False while the table cannot be written to disk: traffic flows, but a restart would serve an older table. */
+  readonly persisted: boolean;
+  /** What a person must know: a table set aside, a port that could not be opened, a disk that cannot be written. */
+  readonly warnings: readonly string[];
+}
+
+export type RefusalCode = 'stale' | 'invalid' | 'port-unavailable' | 'still-in-table' | 'internal';
+
+export type ControlAnswer =
+  | { readonly kind: 'in-force'; readonly inForce: RouteInForce; readonly persisted: boolean }
+  | { readonly kind: 'removed'; readonly persisted: boolean }
+  | { readonly kind: 'table'; readonly routes: readonly RouteInForce[] }
+  | { readonly kind: 'drained'; readonly left: DrainProgress }
+  | { readonly kind: 'traffic'; readonly seconds: readonly TrafficSecond[] }
+  | GatewayHealth
+  | { readonly kind: 'watching' }
+  | { readonly kind: 'stopping' }
+  | {
+      readonly kind: 'refused';
+      readonly code: RefusalCode;
+      readonly message: string;
+      /** With `stale`: the stamp in force. */
+      readonly inForce: WriteStamp | null;
+    };
+
+export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string };
+
+/** Checks a message that came in over the socket; the message of a failure names the path and what was expected. */
+export function parseControlRequest(value: unknown): Parsed<ControlRequest> {
+  const result = requestSchema.safeParse(value);
+  // The schema checks what the brands of durations, sizes and hosts stand for.
+  if (result.success) return { ok: true, value: result.data as ControlRequest };
+  return { ok: false, message: z.prettifyError(result.error) };
+}
+
+/** Checks a route that was read from disk. */
+export function parseRouteInForce(value: unknown): Parsed<RouteInForce> {
+  const result = routeInForceSchema.safeParse(value);
+  if (result.success) return { ok: true, value: result.data as unknown as RouteInForce };
+  return { ok: false, message: z.prettifyError(result.error) };
+}
+
+const answerKinds: ReadonlySet<string> = new Set<ControlAnswer['kind']>([
+  'in-force',
+  'removed',
+  'table',
+  'drained',
+  'traffic',
+  'health',
+  'watching',
+  'stopping',
+  'refused',
+]);
+
+/** Checks that an answer of the gateway is one; its content is trusted, since only the user's own gateway can answer. */
+export function parseControlAnswer(value: unknown): Parsed<ControlAnswer> {
+  if (typeof value === 'object' && value !== null && 'kind' in value && typeof value.kind === 'string') {
+    if (answerKinds.has(value.kind)) return { ok: true, value: value as ControlAnswer };
+    return { ok: false, message: `unknown kind of answer: ${value.kind}` };
+  }
+  return { ok: false, message: 'the answer is no message of the gateway' };
+}

@@ -1,0 +1,153 @@
+import type { ControlAnswer, ControlRequest } from '../../../core/gateway-control.ts';
+import { GatewayRefusedError, GatewayUnreachableError, StaleRouterWriteError } from '../../../errors.ts';
+import type { DrainProgress, RouteInForce, RouteTableEntry, Router, WriteStamp } from '../router.ts';
+import type { TrafficSecond } from '../../../core/traffic.ts';
+import { askGateway, watchGateway } from './control-client.ts';
+import { ensureGateway, type GatewayPlace, type RunningGateway } from './gateway-process.ts';
+
+export { stopGateway, type GatewayPlace } from './gateway-process.ts';
+
+/** Milliseconds for an answer that needs no waiting. */
+const answerMs = 10_000;
+/** Milliseconds between two attempts to bring a gateway back. */
+const restartPauseMs = 1_000;
+
+/** A router whose gateway can be asked where it is. */
+export interface GatewayRouter extends Router {
+  /** Address that users reach. */
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Process id of the gateway. */
+  readonly pid: number;
+  /** What a person must know about the gateway, see GatewayHealth. */
+  warnings(signal: AbortSignal): Promise<readonly string[]>;
+}
+
+/**
+ * The built-in router: connects to the gateway of a state folder and starts it first if none is running. While the
+ * router is open, a gateway that dies is started again at once and serves its last table. `close` leaves it running.
+ *
+ * @throws GatewayStartError, GatewayMismatchError
+ */
+export async function createGatewayRouter(
+  place: GatewayPlace,
+  signal: AbortSignal = AbortSignal.timeout(30_000),
+): Promise<GatewayRouter> {
+  const router = new GatewayConnection(place, await ensureGateway(place, signal));
+  router.watch();
+  return router;
+}
+
+class GatewayConnection implements GatewayRouter {
+  readonly #place: GatewayPlace;
+  #running: RunningGateway;
+  #restarting: Promise<void> | null = null;
+  #stopWatching: () => void = () => {};
+  #retry: NodeJS.Timeout | null = null;
+  readonly #closed = new AbortController();
+
+  constructor(place: GatewayPlace, running: RunningGateway) {
+    // A restarted gateway must come back where the users are, also when the port was free to choose.
+    this.#place = { ...place, listen: { host: place.listen.host, port: running.health.listen.port } };
+    this.#running = running;
+  }
+
+  get listen(): { readonly host: string; readonly port: number } {
+    return this.#running.health.listen;
+  }
+
+  get pid(): number {
+    return this.#running.health.pid;
+  }
+
+  watch(): void {
+    this.#stopWatching();
+    this.#stopWatching = watchGateway(this.#running.socket, () => this.#bringBack());
+  }
+
+  #bringBack(): void {
+    if (this.#closed.signal.aborted) return;
+    this.#restart().catch(() => {
+      if (this.#closed.signal.aborted) return;
+      // It stays down for now (port taken, disk full); calls report why, and it is tried again.
+      this.#retry = setTimeout(() => this.#bringBack(), restartPauseMs);
+      this.#retry.unref();
+    });
+  }
+
+  #restart(): Promise<void> {
+    this.#restarting ??= this.#reconnect().finally(() => {
+      this.#restarting = null;
+    });
+    return this.#restarting;
+  }
+
+  async #reconnect(): Promise<void> {
+    this.#running = await ensureGateway(this.#place, this.#closed.signal);
+    if (!this.#closed.signal.aborted) this.watch();
+  }
+
+  /** Asks; when the gateway is gone, brings it back and asks once more. Every message may be repeated. */
+  async #ask(message: ControlRequest, timeoutMs: number | null, signal: AbortSignal): Promise<ControlAnswer> {
+    try {
+      return await askGateway(this.#running.socket, message, timeoutMs, signal);
+    } catch (error) {
+      if (!(error instanceof GatewayUnreachableError) || this.#closed.signal.aborted) throw error;
+    }
+    await this.#restart();
+    return askGateway(this.#running.socket, message, timeoutMs, signal);
+  }
+
+  async write(stamp: WriteStamp, entry: RouteTableEntry, signal: AbortSignal): Promise<RouteInForce> {
+    const answer = await this.#ask({ kind: 'write', stamp, entry }, answerMs, signal);
+    if (answer.kind === 'in-force') return answer.inForce;
+    throw refusal(answer, entry.service);
+  }
+
+  async remove(stamp: WriteStamp, service: string, signal: AbortSignal): Promise<void> {
+    const answer = await this.#ask({ kind: 'remove', stamp, service }, answerMs, signal);
+    if (answer.kind !== 'removed') throw refusal(answer, service);
+  }
+
+  async observe(signal: AbortSignal): Promise<readonly RouteInForce[]> {
+    const answer = await this.#ask({ kind: 'observe' }, answerMs, signal);
+    if (answer.kind === 'table') return answer.routes;
+    throw refusal(answer, '');
+  }
+
+  async drain(
+    service: string,
+    instances: readonly string[],
+    drainMs: number,
+    signal: AbortSignal,
+  ): Promise<DrainProgress> {
+    // The answer comes after drainMs and 5 s at the latest.
+    const answer = await this.#ask({ kind: 'drain', service, instances, drainMs }, drainMs + 5_000 + answerMs, signal);
+    if (answer.kind === 'drained') return answer.left;
+    throw refusal(answer, service);
+  }
+
+  async traffic(service: string, afterSecond: number, signal: AbortSignal): Promise<readonly TrafficSecond[]> {
+    const answer = await this.#ask({ kind: 'traffic', service, afterSecond }, answerMs, signal);
+    if (answer.kind === 'traffic') return answer.seconds;
+    throw refusal(answer, service);
+  }
+
+  async warnings(signal: AbortSignal): Promise<readonly string[]> {
+    const answer = await this.#ask({ kind: 'health' }, answerMs, signal);
+    if (answer.kind === 'health') return answer.warnings;
+    throw refusal(answer, '');
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort(new Error('the router is closed'));
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#stopWatching();
+    await this.#restarting?.catch(() => {});
+  }
+}
+
+function refusal(answer: ControlAnswer, service: string): Error {
+  if (answer.kind !== 'refused') return new GatewayRefusedError('invalid', `The gateway answered with ${answer.kind}.`);
+  if (answer.code === 'stale' && answer.inForce !== null) return new StaleRouterWriteError(service, answer.inForce);
+  return new GatewayRefusedError(answer.code, answer.message);
+}

@@ -1,0 +1,8 @@
+import { createGatewayRouter } from './gateway/gateway-router.ts';
+
+/** Router drivers by the name that a target gives. */
+export const routerDrivers = {
+  gateway: createGatewayRouter,
+} as const;
+
+export type RouterKind = keyof typeof routerDrivers;

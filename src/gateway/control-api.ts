@@ -1,0 +1,140 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  controlProtocol,
+  parseControlRequest,
+  type ControlAnswer,
+  type ControlRequest,
+  type RefusalCode,
+} from '../core/gateway-control.ts';
+import type { WriteStamp } from '../core/route-table.ts';
+import { drain } from './drain.ts';
+import type { Gateway } from './gateway.ts';
+
+/** Bytes of a control message; a service of 10,000 endpoints has about 1 MB. */
+const maxMessageBytes = 16 * 1024 * 1024;
+
+export interface ControlOptions {
+  readonly gateway: Gateway;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Called when a message asks the gateway to stop. */
+  readonly stop: (drainMs: number) => void;
+}
+
+/** HTTP server of the control socket; whoever may open the socket may do everything. */
+export function createControlServer(options: ControlOptions): Server {
+  const server = createServer((request, response) => {
+    response.on('error', () => {});
+    handle(options, request, response).catch((error: unknown) => {
+      options.gateway.log('error', 'control-failed', { message: String(error) });
+      send(response, refused('internal', error instanceof Error ? error.message : String(error)));
+    });
+  });
+  server.keepAliveTimeout = 60_000;
+  return server;
+}
+
+async function handle(options: ControlOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxMessageBytes) {
+      send(response, refused('invalid', `A message holds at most ${maxMessageBytes} bytes.`));
+      return;
+    }
+    chunks.push(chunk);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.concat(chunks).toString());
+  } catch {
+    send(response, refused('invalid', 'The message is no JSON.'));
+    return;
+  }
+  const parsed = parseControlRequest(value);
+  if (!parsed.ok) {
+    send(response, refused('invalid', parsed.message));
+    return;
+  }
+  if (parsed.value.kind === 'watch') {
+    // Never ended: the connection ends with the process, and that is the news.
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.write(`${JSON.stringify({ kind: 'watching' } satisfies ControlAnswer)}\n`);
+    return;
+  }
+  const gone = new AbortController();
+  response.once('close', () => gone.abort(new Error('the caller went away')));
+  const answer = await answerTo(options, parsed.value, gone.signal);
+  if (!gone.signal.aborted) send(response, answer);
+}
+
+async function answerTo(
+  { gateway, listen, stop }: ControlOptions,
+  message: Exclude<ControlRequest, { readonly kind: 'watch' }>,
+  signal: AbortSignal,
+): Promise<ControlAnswer> {
+  switch (message.kind) {
+    case 'write': {
+      const result = await gateway.write({ stamp: message.stamp, entry: message.entry });
+      if (result.kind === 'stale') return staleAnswer(message.entry.service, result.inForce);
+      if (result.kind === 'port-unavailable') return refused('port-unavailable', result.message);
+      return result;
+    }
+    case 'remove': {
+      const result = await gateway.remove(message.stamp, message.service);
+      return result.kind === 'stale' ? staleAnswer(message.service, result.inForce) : result;
+    }
+    case 'observe':
+      return { kind: 'table', routes: gateway.observe() };
+    case 'drain': {
+      const service = gateway.service(message.service);
+      if (service === null) return { kind: 'drained', left: { inFlight: 0, streams: 0 } };
+      const instances = new Set(message.instances);
+      if (service.inTable(instances)) {
+        return refused('still-in-table', `Instances of ${message.service} are drained only after they left the table.`);
+      }
+      try {
+        return { kind: 'drained', left: await drain(service, instances, message.drainMs, signal) };
+      } catch (error) {
+        if (signal.aborted) return refused('internal', 'the caller went away');
+        throw error;
+      }
+    }
+    case 'traffic':
+      return { kind: 'traffic', seconds: gateway.traffic(message.service, message.afterSecond) };
+    case 'health': {
+      const flights = [...gateway.flights()];
+      const streams = flights.filter(({ isStream }) => isStream).length;
+      return {
+        kind: 'health',
+        protocol: controlProtocol,
+        pid: process.pid,
+        listen,
+        services: gateway.observe().length,
+        inFlight: flights.length - streams,
+        streams,
+        persisted: gateway.persisted,
+        warnings: gateway.warnings,
+      };
+    }
+    case 'stop':
+      stop(message.drainMs);
+      return { kind: 'stopping' };
+  }
+}
+
+function refused(code: RefusalCode, message: string): ControlAnswer {
+  return { kind: 'refused', code, message, inForce: null };
+}
+
+function staleAnswer(service: string, inForce: WriteStamp): ControlAnswer {
+  const message = `The write for ${service} is older than what is in force.`;
+  return { kind: 'refused', code: 'stale', message, inForce };
+}
+
+function send(response: ServerResponse, answer: ControlAnswer): void {
+  if (response.headersSent) return;
+  const body = Buffer.from(JSON.stringify(answer));
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length });
+  response.end(body);
+}

@@ -1,0 +1,124 @@
+import { bucketOf } from '../core/analysis/histogram.ts';
+import type { Arm } from '../core/slot.ts';
+import type { ArmSecond, LatencyCounts, TrafficSecond } from '../core/traffic.ts';
+
+/** How a request ended, for counting. A client that went away is `ok`: it is no error of the arm. */
+export type Outcome = 'ok' | 'client-error' | 'server-error' | 'gateway-error';
+
+/** Seconds that are kept after they were closed. */
+export const keptSeconds = 16 * 60;
+/** A second is closed when the clock is this many seconds past its beginning; nothing is counted into it any more. */
+export const watermarkSeconds = 2;
+
+const nothing: ArmSecond = { requests: 0, serverErrors: 0, gatewayErrors: 0, clientErrors: 0, latency: [] };
+
+class OpenArm {
+  requests = 0;
+  serverErrors = 0;
+  gatewayErrors = 0;
+  clientErrors = 0;
+  readonly latency = new Map<number, number>();
+}
+
+/** Flat, because a busy gateway keeps a thousand of these for each service. */
+interface ClosedArm {
+  readonly requests: number;
+  readonly serverErrors: number;
+  readonly gatewayErrors: number;
+  readonly clientErrors: number;
+  /** Bucket, count, bucket, count ... ascending. */
+  readonly latency: Uint32Array;
+}
+
+interface ClosedSecond {
+  readonly second: number;
+  readonly stable: ClosedArm | null;
+  readonly candidate: ClosedArm | null;
+}
+
+type OpenSecond = { [A in Arm]: OpenArm | null };
+
+/** Counts what the arms of one service answered, by second of completion. Closed seconds never change. */
+export class TrafficCounters {
+  readonly #service: string;
+  readonly #open = new Map<number, OpenSecond>();
+  #closed: ClosedSecond[] = [];
+
+  constructor(service: string) {
+    this.#service = service;
+  }
+
+  /**
+   * @param second the second of completion, from the clock that `advance` is driven by
+   * @param latencyMs milliseconds; see docs/gateway.md for from when to when
+   */
+  record(second: number, arm: Arm, outcome: Outcome, latencyMs: number): void {
+    const open = this.#openSecond(second);
+    const counts = (open[arm] ??= new OpenArm());
+    counts.requests += 1;
+    if (outcome === 'server-error') counts.serverErrors += 1;
+    else if (outcome === 'gateway-error') counts.gatewayErrors += 1;
+    else if (outcome === 'client-error') counts.clientErrors += 1;
+    const bucket = bucketOf(latencyMs);
+    counts.latency.set(bucket, (counts.latency.get(bucket) ?? 0) + 1);
+  }
+
+  /**
+   * Marks seconds as observed, with or without traffic, and closes what is past the watermark.
+   *
+   * @param now the second that it is
+   */
+  advance(observed: readonly number[], now: number): void {
+    for (const second of observed) this.#openSecond(second);
+    const due = [...this.#open.keys()].filter((second) => now - second >= watermarkSeconds).sort((a, b) => a - b);
+    for (const second of due) {
+      const open = this.#open.get(second);
+      this.#open.delete(second);
+      if (open === undefined) continue;
+      this.#closed.push({ second, stable: close(open.stable), candidate: close(open.candidate) });
+    }
+    // Trimmed in lumps: cutting one off each second would copy the array each second.
+    if (this.#closed.length > keptSeconds + 64) this.#closed = this.#closed.slice(-keptSeconds);
+  }
+
+  /** Closed seconds after a second (exclusive), oldest first. */
+  since(afterSecond: number): readonly TrafficSecond[] {
+    const closed = this.#closed;
+    let from = closed.length;
+    while (from > 0 && (closed[from - 1]?.second ?? 0) > afterSecond) from -= 1;
+    return closed.slice(from).map(({ second, stable, candidate }) => ({
+      service: this.#service,
+      second,
+      arms: { stable: expand(stable), candidate: expand(candidate) },
+    }));
+  }
+
+  #openSecond(second: number): OpenSecond {
+    let open = this.#open.get(second);
+    if (open === undefined) {
+      open = { stable: null, candidate: null };
+      this.#open.set(second, open);
+    }
+    return open;
+  }
+}
+
+function close(arm: OpenArm | null): ClosedArm | null {
+  if (arm === null) return null;
+  const pairs = [...arm.latency].sort(([a], [b]) => a - b);
+  return {
+    requests: arm.requests,
+    serverErrors: arm.serverErrors,
+    gatewayErrors: arm.gatewayErrors,
+    clientErrors: arm.clientErrors,
+    latency: Uint32Array.from(pairs.flat()),
+  };
+}
+
+function expand(arm: ClosedArm | null): ArmSecond {
+  if (arm === null) return nothing;
+  const latency: (readonly [number, number])[] = [];
+  for (let i = 0; i + 1 < arm.latency.length; i += 2) latency.push([arm.latency[i] ?? 0, arm.latency[i + 1] ?? 0]);
+  const counts: LatencyCounts = latency;
+  return { ...arm, latency: counts };
+}

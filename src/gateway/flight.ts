@@ -1,0 +1,18 @@
+/** Why a long stream is told to end: its instance is drained, or the gateway stops. */
+export type EndReason = 'drain' | 'shutdown';
+
+/** Something in flight between a client and an instance. */
+export interface Flight {
+  /** A stream lasts until somebody ends it and is told while draining; a request ends by itself. */
+  readonly isStream: boolean;
+  /** Asks a stream to end properly as soon as it can. Requests ignore it. Idempotent. */
+  tell(reason: EndReason): void;
+  /** Ends it at once on both sides, visibly unfinished. */
+  reset(): void;
+  /**
+   * Called a few times a second: ends the flight when one of its deadlines has passed.
+   *
+   * @param now milliseconds, monotonic
+   */
+  sweep(now: number): void;
+}

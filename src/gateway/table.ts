@@ -1,0 +1,53 @@
+import { compareStamps, type RouteInForce, type WriteStamp } from '../core/route-table.ts';
+import { buildMatcher, type Matcher } from './matcher.ts';
+
+/** The routes in force. Never changed: a write makes a new table, and one assignment puts it in force. */
+export interface RouteTable {
+  readonly routes: ReadonlyMap<string, RouteInForce>;
+  /** Stamps of services that were removed, so that an older holder of the lease cannot bring them back. */
+  readonly removed: ReadonlyMap<string, WriteStamp>;
+  readonly matcher: Matcher;
+}
+
+export const emptyTable: RouteTable = { routes: new Map(), removed: new Map(), matcher: buildMatcher([]) };
+
+export type TableChange =
+  | { readonly kind: 'changed'; readonly table: RouteTable }
+  /** The same stamp again: the same write. */
+  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'stale'; readonly inForce: WriteStamp };
+
+/** A table with this route in it, unless the stamp is older than what is in force for the service. */
+export function putRoute(table: RouteTable, route: RouteInForce): TableChange {
+  const { service } = route.entry;
+  const present = table.routes.get(service);
+  const fence = present?.stamp ?? table.removed.get(service);
+  const order = fence === undefined ? 1 : compareStamps(route.stamp, fence);
+  if (fence !== undefined && (order < 0 || (order === 0 && present === undefined)))
+    return { kind: 'stale', inForce: fence };
+  if (order === 0) return { kind: 'unchanged' };
+  const routes = new Map(table.routes).set(service, route);
+  const removed = new Map(table.removed);
+  removed.delete(service);
+  return { kind: 'changed', table: makeTable(routes, removed) };
+}
+
+/** A table without a service, unless the stamp is older than what is in force for it. */
+export function removeRoute(table: RouteTable, stamp: WriteStamp, service: string): TableChange {
+  const present = table.routes.get(service);
+  const fence = present?.stamp ?? table.removed.get(service);
+  const order = fence === undefined ? 1 : compareStamps(stamp, fence);
+  if (fence !== undefined && (order < 0 || (order === 0 && present !== undefined)))
+    return { kind: 'stale', inForce: fence };
+  if (order === 0) return { kind: 'unchanged' };
+  const routes = new Map(table.routes);
+  routes.delete(service);
+  return { kind: 'changed', table: makeTable(routes, new Map(table.removed).set(service, stamp)) };
+}
+
+export function makeTable(
+  routes: ReadonlyMap<string, RouteInForce>,
+  removed: ReadonlyMap<string, WriteStamp>,
+): RouteTable {
+  return { routes, removed, matcher: buildMatcher([...routes.values()].map(({ entry }) => entry)) };
+}
