@@ -40,7 +40,9 @@ export function openApiDocument(version: string): Json {
       operationId: 'openapi',
       summary: 'This document',
       tags: ['control plane'],
-      responses: { 200: { description: 'OpenAPI 3.1', content: { 'application/json': { schema: { type: 'object' } } } } },
+      responses: {
+        200: { description: 'OpenAPI 3.1', content: { 'application/json': { schema: { type: 'object' } } } },
+      },
     },
   };
   return {
@@ -65,7 +67,10 @@ function operationOf(endpoint: Endpoint, write: (schema: z.ZodType, io: 'input' 
       ? { 'application/json': { schema: write(endpoint.answer, 'output') } }
       : {
           'text/event-stream': {
-            schema: { type: 'string', description: 'events `item` (x-item), then one `result` (x-result) or `problem`' },
+            schema: {
+              type: 'string',
+              description: 'events `item` (x-item), then one `result` (x-result) or `problem`',
+            },
             'x-item': write(endpoint.item, 'output'),
             'x-result': write(endpoint.answer, 'output'),
           },
@@ -79,12 +84,22 @@ function operationOf(endpoint: Endpoint, write: (schema: z.ZodType, io: 'input' 
       ...parameters(endpoint.params, 'path'),
       ...parameters(endpoint.query, 'query'),
       ...(endpoint.resumable
-        ? [{ name: 'Last-Event-ID', in: 'header', required: false, schema: { type: 'string' }, description: 'go on after this item' }]
+        ? [
+            {
+              name: 'Last-Event-ID',
+              in: 'header',
+              required: false,
+              schema: { type: 'string' },
+              description: 'go on after this item',
+            },
+          ]
         : []),
     ],
     ...(endpoint.body === null
       ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: write(endpoint.body, 'input') } } } }),
+      : {
+          requestBody: { required: true, content: { 'application/json': { schema: write(endpoint.body, 'input') } } },
+        }),
     responses: {
       200: { description: endpoint.item === null ? 'The answer' : 'Server-sent events', content },
       default: {

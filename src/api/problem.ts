@@ -71,8 +71,6 @@ const titleOf = (code: string): string => {
 
 /** Any error may carry `mistakes` (a configuration, a request): they are what a person fixes. */
 function mistakesOf(error: VezaError): Problem['mistakes'] {
-  const parsed = z
-    .object({ mistakes: z.array(z.object({ path: z.string(), message: z.string() })) })
-    .safeParse(error);
+  const parsed = z.object({ mistakes: z.array(z.object({ path: z.string(), message: z.string() })) }).safeParse(error);
   return parsed.success ? parsed.data.mistakes : [];
 }

@@ -92,7 +92,8 @@ export function buildApp(options: HttpServerOptions, streams: Set<AbortControlle
   const document = openApiDocument(options.version);
   const answerProblem = (error: unknown): Response => {
     const problem = toProblem(error);
-    if (problem.code === INTERNAL) log(`request failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    if (problem.code === INTERNAL)
+      log(`request failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     return Response.json(problem, { status: problem.status, headers: { 'content-type': PROBLEM_TYPE } });
   };
 

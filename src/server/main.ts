@@ -46,7 +46,8 @@ try {
   const problem = toProblem(error);
   log(`failed to start: ${problem.detail} ${problem.hint ?? ''}`);
   if (!(error instanceof Error && 'code' in error)) log(error instanceof Error ? (error.stack ?? '') : String(error));
-  if (!process.connected) process.stderr.write(`veza: ${problem.detail}\n${problem.hint === null ? '' : `  ${problem.hint}\n`}`);
+  if (!process.connected)
+    process.stderr.write(`veza: ${problem.detail}\n${problem.hint === null ? '' : `  ${problem.hint}\n`}`);
   // The answer has to be out before the process is.
   if (process.connected && process.send !== undefined) {
     process.send({ type: 'failed', problem } satisfies StartMessage, () => process.exit(problem.exitStatus));
@@ -65,10 +66,12 @@ async function start(): Promise<void> {
     },
   });
   const socket = controlSocketPath(stateDir);
-  let ending = false;
+  let endingSince: number | null = null;
   const end = async (why: string): Promise<void> => {
-    if (ending) process.exit(1);
-    ending = true;
+    // Ctrl-C in front arrives from the terminal and from who started this; asked again later, it ends at once.
+    if (endingSince !== null && Date.now() - endingSince > 1_000) process.exit(1);
+    if (endingSince !== null) return;
+    endingSince = Date.now();
     log(`ends: ${why}`);
     await server.close();
     await composed.close();

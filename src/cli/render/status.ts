@@ -1,0 +1,126 @@
+import type { DeploymentView, ServiceStatusView, StatusView } from '../../api/schemas.ts';
+import { clockText, durationText, relativeText, shortRelease } from './numbers.ts';
+import { listText } from './deployment.ts';
+import { paint, sign, slotPaint, type Style } from './style.ts';
+import { table } from './table.ts';
+
+interface StatusContext {
+  readonly style: Style;
+  readonly now: number;
+}
+
+/** Services as a table, one block an environment; what is not well below it. */
+export function statusLines(view: StatusView, { style, now }: StatusContext): readonly string[] {
+  const environments = [...new Set([...view.services, ...view.resources].map(({ environment }) => environment))];
+  const lines: string[] = [];
+  for (const environment of environments) {
+    const services = view.services.filter((service) => service.environment === environment);
+    const resources = view.resources.filter((resource) => resource.environment === environment);
+    lines.push(
+      ...(lines.length === 0 ? [] : ['']),
+      `${paint(style, 'bold', environment)} ${paint(style, 'dim', `of ${view.platform}`)}`,
+    );
+    const columns = [
+      { title: 'SERVICE' },
+      { title: 'RELEASE' },
+      { title: 'SLOT' },
+      { title: 'READY', align: 'right' as const },
+      { title: 'CANDIDATE' },
+      { title: 'DEPLOYMENT' },
+      { title: 'SINCE' },
+      { title: 'URL' },
+    ];
+    lines.push(
+      ...table(
+        style,
+        columns,
+        services.map((service) => serviceRow(service, style, now)),
+      ),
+    );
+    for (const resource of resources) {
+      lines.push(
+        `${resource.name}  ${paint(style, 'dim', `${resource.kind}, ${resource.state}${resource.address === null ? '' : `, ${resource.address}`}`)}`,
+      );
+    }
+    for (const service of services) lines.push(...remarks(service, style, now));
+  }
+  for (const note of view.notes) lines.push(paint(style, 'yellow', `${sign(style, 'warning')} ${note}`));
+  if (environments.length === 0) lines.push(`${view.platform} has no services.`);
+  return lines;
+}
+
+function serviceRow(service: ServiceStatusView, style: Style, now: number): readonly string[] {
+  const { stable, candidate } = service;
+  const ready = `${service.ready}/${service.wanted}`;
+  return [
+    service.service,
+    stable === null ? paint(style, 'dim', 'not deployed') : shortRelease(stable.release),
+    stable === null ? '' : slotPaint(style, stable.slot, stable.slot),
+    stable === null ? '' : service.ready < service.wanted ? paint(style, 'red', ready) : ready,
+    candidate === null
+      ? ''
+      : `${slotPaint(style, candidate.slot, shortRelease(candidate.release))} ${service.weight} %`,
+    service.deployment === null ? '' : `${service.deployment}${service.phase === null ? '' : ` ${service.phase}`}`,
+    service.deployedAt === null ? '' : relativeText(service.deployedAt, now),
+    service.url ?? (service.internalUrl === null ? '' : paint(style, 'dim', `${service.internalUrl} (internal)`)),
+  ];
+}
+
+function remarks(service: ServiceStatusView, style: Style, now: number): readonly string[] {
+  const lines: string[] = [];
+  if (service.note !== null)
+    lines.push(paint(style, 'yellow', `${sign(style, 'warning')} ${service.service}: ${service.note}`));
+  for (const instance of service.instances) {
+    if (instance.reason === null || instance.state === 'ready') continue;
+    lines.push(
+      paint(
+        style,
+        'yellow',
+        `${sign(style, 'warning')} ${service.service} ${instance.id} is ${instance.state}: ${instance.reason}`,
+      ),
+    );
+  }
+  if (service.warm !== null && service.warm.until > now) {
+    lines.push(
+      paint(
+        style,
+        'dim',
+        `  ${service.service}: ${shortRelease(service.warm.release)} is warm until ${clockText(service.warm.until, now)}; \`veza rollback ${service.service}\` is one router write`,
+      ),
+    );
+  }
+  return lines;
+}
+
+/** Deployments as a table, newest first. */
+export function deploymentsLines(views: readonly DeploymentView[], { style, now }: StatusContext): readonly string[] {
+  const columns = [
+    { title: 'ID' },
+    { title: 'ENVIRONMENT' },
+    { title: 'SERVICES' },
+    { title: 'STATE' },
+    { title: 'STARTED' },
+    { title: 'TOOK', align: 'right' as const },
+    { title: 'WHAT HAPPENED' },
+  ];
+  const rows = views.map((view) => {
+    const done = view.committedAt ?? view.endedAt;
+    return [
+      view.id,
+      view.environment,
+      listText(view.legs.map((leg) => leg.service)),
+      paint(style, stateColour(view), view.phase),
+      relativeText(view.startedAt, now),
+      durationText((done ?? now) - view.startedAt),
+      view.reason === null ? view.summary : view.reason.text,
+    ];
+  });
+  return table(style, columns, rows);
+}
+
+const stateColour = (view: DeploymentView): 'green' | 'red' | 'cyan' => {
+  if (view.phase === 'succeeded' || view.phase === 'retiring') return 'green';
+  return view.phase === 'reverted' || view.phase === 'refused' || view.phase === 'reverting' || view.phase === 'stuck'
+    ? 'red'
+    : 'cyan';
+};
