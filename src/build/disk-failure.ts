@@ -12,6 +12,7 @@ const systemReasons: Readonly<Record<string, readonly [reason: string, hint: str
   EACCES: ['permission denied', makeWritable],
   EPERM: ['permission denied', makeWritable],
   EIO: ['input/output error', 'Check the disk (dmesg).'],
+  EEXIST: ['there is a file where the folder should be', 'Check the path of the state folder.'],
   ENOTDIR: ['a part of its path is not a folder', 'Check the path of the state folder.'],
 };
 

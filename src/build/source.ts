@@ -120,10 +120,11 @@ const treeOf = async (
   if (status !== 0) return null;
   const id = stdout.toString().trim();
   const kind = await askGit(repository, ['cat-file', '-t', id], signal);
-  // The commit of a submodule is not in this repository, so its kind is unknown here.
-  if (kind.status !== 0)
+  // The commit of a submodule is seldom in this repository, so its kind is unknown here.
+  const found = kind.stdout.toString().trim();
+  if (kind.status !== 0 || found === 'commit')
     throw new SourceFolderError(shown, 'is a git submodule', 'Put the source into the repository of veza.config.ts.');
-  if (kind.stdout.toString().trim() !== 'tree')
+  if (found !== 'tree')
     throw new SourceFolderError(
       shown,
       'is not a folder',

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { chmod, type FileHandle, lstat, mkdir, open, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../core/units/quantities.ts';
@@ -9,6 +10,8 @@ type FileEntry = TreeEntry & { readonly kind: 'file' };
 
 // So many small files are written or compared at a time: enough for the disk to take several syncs together.
 const parallelFiles = 16;
+// For so little, four trips to the thread pool cost several times what the read does.
+const syncReadBytes = 64 * 1024;
 
 /**
  * Unpacks an archive into `into`, an empty folder, makes everything read-only and durable.
@@ -155,7 +158,7 @@ const describeDifference = (expected: TreeEntry, found: TreeEntry | undefined): 
 const hasContent = async (path: string, chunks: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<boolean> => {
   if (Symbol.iterator in chunks) {
     const [only = Buffer.alloc(0)] = chunks;
-    return only.equals(await readFile(path));
+    return only.equals(only.byteLength <= syncReadBytes ? readFileSync(path) : await readFile(path));
   }
   const handle = await open(path, 'r');
   try {
