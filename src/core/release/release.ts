@@ -2,7 +2,10 @@ import type { Service } from '../spec/platform.ts';
 import type { Brand } from '../units/brand.ts';
 import type { Digest, Name } from '../units/quantities.ts';
 
-/** `rel_` and the first 20 hexadecimal digits of sha256(service, artifact digest, configuration digest). */
+/**
+ * `rel_` and the first 20 hexadecimal digits of sha256(service, artifact digest, configuration digest), and of the word
+ * "dirty" for a dirty release, which is never the same release as a clean one. The exact text: identity.ts.
+ */
 export type ReleaseId = Brand<string, 'ReleaseId'>;
 
 /**
