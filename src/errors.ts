@@ -827,3 +827,91 @@ export class GatewayRefusedError extends VezaError {
         : 'Nothing was changed. `veza logs gateway` shows what the gateway says.';
   }
 }
+
+/** There is no earlier release to go back to. */
+export class NothingToRollBackError extends VezaError {
+  readonly code = 'nothing-to-roll-back';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint = 'A rollback goes to a release that has been live here. `veza releases` lists what there is; `--to ID` names one.';
+  constructor(service: string | null, environment: string) {
+    super(
+      service === null
+        ? `Nothing in ${environment} has an earlier release to go back to.`
+        : `${service} has no earlier release in ${environment} to go back to.`,
+    );
+  }
+}
+
+/** A service or resource refers to a secret that nobody has set in this environment. */
+export class MissingSecretError extends VezaError {
+  readonly code = 'missing-secret';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  readonly environment: string;
+  readonly neededBy: string;
+  readonly secret: string;
+  constructor(request: { readonly environment: string; readonly neededBy: string; readonly secret: string; readonly reference: string }) {
+    const { environment, neededBy, secret, reference } = request;
+    super(`${neededBy} needs the secret ${secret} (${reference}), which is not set in ${environment}.`);
+    this.environment = environment;
+    this.neededBy = neededBy;
+    this.secret = secret;
+    this.hint = `Set it with \`veza secrets set ${secret} --environment ${environment}\`, the value on standard input.`;
+  }
+}
+
+/** Somebody else set the secret in between. */
+export class SecretConflictError extends VezaError {
+  readonly code = 'secret-conflict';
+  readonly exitStatus = ExitStatus.conflict;
+  override readonly httpStatus = 409;
+  override readonly hint = 'Look at the current version with `veza secrets list`, then decide again.';
+  readonly secret: string;
+  readonly expected: number;
+  readonly found: number;
+  constructor(secret: string, expected: number, found: number) {
+    super(`The secret ${secret} is at version ${found}, not ${expected}: nothing was changed.`);
+    this.secret = secret;
+    this.expected = expected;
+    this.found = found;
+  }
+}
+
+/** A secret's name or value cannot be used. The value is not part of the message. */
+export class SecretRefusedError extends VezaError {
+  readonly code = 'secret-refused';
+  readonly exitStatus = ExitStatus.invalid;
+  override readonly httpStatus = 422;
+  override readonly hint = 'Nothing was changed.';
+  constructor(secret: string, reason: string) {
+    super(`The secret ${secret} was not set: ${reason}.`);
+  }
+}
+
+/** The secrets cannot be read or written. */
+export class SecretStoreError extends VezaError {
+  readonly code = 'secret-store';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 503;
+  override readonly hint: string;
+  readonly file: string;
+  constructor(file: string, reason: string, hint: string) {
+    super(`The secrets in ${file} cannot be used: ${reason}.`);
+    this.file = file;
+    this.hint = hint;
+  }
+}
+
+/** A service has no release in an environment yet. */
+export class NotDeployedError extends VezaError {
+  readonly code = 'not-deployed';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  constructor(service: string, environment: string) {
+    super(`${service} has no release in ${environment} yet.`);
+    this.hint = `Deploy it (\`veza deploy ${service} --environment ${environment}\`), or name a release with \`--release\`.`;
+  }
+}

@@ -106,13 +106,13 @@ function alterTablePart(table: string, command: AlterTableCmd): readonly string[
     case 'AT_DetachPartition':
       return [`DETACH PARTITION of ${table}`];
     case 'AT_AddConstraint':
-      return command.def !== undefined && 'Constraint' in command.def && command.def.Constraint.contype === 'CONSTR_NOTNULL'
+      return command.def !== undefined &&
+        'Constraint' in command.def &&
+        command.def.Constraint.contype === 'CONSTR_NOTNULL'
         ? [`ADD NOT NULL on an existing column of ${table}`]
         : [];
     case 'AT_AddColumn':
-      return command.def !== undefined && 'ColumnDef' in command.def
-        ? addColumnPart(table, command.def.ColumnDef)
-        : [];
+      return command.def !== undefined && 'ColumnDef' in command.def ? addColumnPart(table, command.def.ColumnDef) : [];
     default:
       return [];
   }

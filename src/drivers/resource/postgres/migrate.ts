@@ -75,7 +75,9 @@ async function takeTurn(
   onProgress: (progress: MigrationProgress) => void,
 ): Promise<void> {
   for (let waiting = false; ; waiting = true) {
-    const { rows } = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1, $2) AS taken', [...ADVISORY_LOCK]);
+    const { rows } = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1, $2) AS taken', [
+      ...ADVISORY_LOCK,
+    ]);
     if (rows[0]?.taken === true) return;
     if (!waiting) onProgress({ kind: 'waiting' });
     await delay(LOCK_POLL_MS, undefined, { signal });
@@ -99,7 +101,9 @@ function compare(
     if (file !== undefined && file.name === row.name && file.checksum === row.checksum) {
       applied.add(file.file);
     } else if (file !== undefined && file.name === row.name) {
-      problems.push(`${file.file}: changed after it was applied ${when}: restore it, and put the change into a new migration`);
+      problems.push(
+        `${file.file}: changed after it was applied ${when}: restore it, and put the change into a new migration`,
+      );
     } else if (file !== undefined) {
       problems.push(`${file.file}: its number was taken by ${label}, applied ${when}: give it the next free number`);
     } else if (row.number > last) {
@@ -115,7 +119,9 @@ function compare(
     if (request.phase === 'expand' && file.number < lastApplied) {
       problems.push(`${file.file}: comes before migrations that are applied already: give it the next free number`);
     }
-    const expand = files.find((each) => each.phase === 'expand' && each.number <= file.number && !applied.has(each.file));
+    const expand = files.find(
+      (each) => each.phase === 'expand' && each.number <= file.number && !applied.has(each.file),
+    );
     if (request.phase === 'contract' && expand !== undefined) {
       problems.push(`${file.file}: ${expand.file} must be applied first: deploy the release that brings it`);
     }
@@ -186,7 +192,9 @@ function failure(
   const position = error instanceof DatabaseError ? Number(error.position ?? 1) : 1;
   const line = statement === null ? null : statement.line + lineAt(statement.sql.slice(0, position - 1)) - 1;
   const where = line === null ? file.file : `${file.file}:${line}`;
-  const undone = file.transaction ? 'Nothing of this file was applied.' : 'Statements before it stay applied: write the file so that it can run again.';
+  const undone = file.transaction
+    ? 'Nothing of this file was applied.'
+    : 'Statements before it stay applied: write the file so that it can run again.';
   if (state === '55P03') {
     const reason = `no lock within ${timeouts.lockMs} ms, somebody else uses the table`;
     return new MigrationFailedError(where, reason, `${undone} Try again when the table is less busy.`, true);

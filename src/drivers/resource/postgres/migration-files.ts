@@ -62,7 +62,9 @@ async function list(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);
   } catch (error) {
-    throw new MigrationFilesError(directory, [`cannot be read: ${error instanceof Error ? error.message : String(error)}`]);
+    throw new MigrationFilesError(directory, [
+      `cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    ]);
   }
 }
 
@@ -90,11 +92,15 @@ function statementProblems(file: MigrationFile): readonly string[] {
   const problems: string[] = [];
   for (const { node, line } of file.statements) {
     if ('TransactionStmt' in node) {
-      problems.push(`${file.file}:${line}: BEGIN, COMMIT and the like are not for migrations: each file is a transaction of its own`);
+      problems.push(
+        `${file.file}:${line}: BEGIN, COMMIT and the like are not for migrations: each file is a transaction of its own`,
+      );
     }
     const outside = file.transaction ? outsideTransaction(node) : null;
     if (outside !== null) {
-      problems.push(`${file.file}:${line}: ${outside} cannot run in a transaction: make the first line \`${NO_TRANSACTION}\``);
+      problems.push(
+        `${file.file}:${line}: ${outside} cannot run in a transaction: make the first line \`${NO_TRANSACTION}\``,
+      );
     }
   }
   if (file.phase === 'expand') {
@@ -109,6 +115,7 @@ function statementProblems(file: MigrationFile): readonly string[] {
 }
 
 async function parseStatements(file: string, sql: string, problems: string[]): Promise<readonly ParsedStatement[]> {
+  if (sql.trim() === '') return [];
   // Loaded when needed: PostgreSQL's grammar is 1.7 MB of WebAssembly.
   const { parse, hasSqlDetails } = await import('libpg-query');
   const bytes = Buffer.from(sql);

@@ -1,6 +1,5 @@
 import type { Resource } from '../../../core/spec/platform.ts';
-import type { ResourceContext } from '../registry.ts';
-import type { ResourceDriver } from '../resource.ts';
+import type { ResourceContext, ResourceDriver } from '../resource.ts';
 import { EmbeddedPostgres } from './embedded.ts';
 import { ExternalPostgres } from './external.ts';
 

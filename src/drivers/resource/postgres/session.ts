@@ -26,10 +26,10 @@ export async function withSession<Result>(
   work: (client: Client) => Promise<Result>,
 ): Promise<Result> {
   signal.throwIfAborted();
-  const client = await connect(to);
+  const { client, pid } = await connect(to);
   let ended: Promise<unknown> | null = null;
   const onAbort = (): void => {
-    ended = endSession(to, client);
+    ended = endSession(to, client, pid);
   };
   signal.addEventListener('abort', onAbort, { once: true });
   try {
@@ -44,7 +44,7 @@ export async function withSession<Result>(
   }
 }
 
-async function connect(to: ConnectTo): Promise<Client> {
+async function connect(to: ConnectTo): Promise<{ client: Client; pid: number }> {
   if (!URL.canParse(to.url)) {
     const hint = 'Set the secret to a URL of the form postgres://user:password@host:port/database.';
     throw new ResourceUnavailableError(to.name, 'its address is not a URL', hint);
@@ -54,7 +54,8 @@ async function connect(to: ConnectTo): Promise<Client> {
   client.on('error', () => undefined);
   try {
     await client.connect();
-    return client;
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    return { client, pid: rows[0]?.pid ?? 0 };
   } catch (error) {
     await client.end().catch(() => undefined);
     throw unavailable(to, error);
@@ -67,18 +68,25 @@ function unavailable(to: ConnectTo, error: unknown): VezaError {
   const code = error instanceof Error && 'code' in error ? error.code : null;
   const target = describeUrl(to.url);
   if (code === '28P01' || code === '28000') {
-    return new ResourceUnavailableError(to.name, `${target} refuses the login (${reason})`, 'Check user and password in its URL.');
+    return new ResourceUnavailableError(
+      to.name,
+      `${target} refuses the login (${reason})`,
+      'Check user and password in its URL.',
+    );
   }
   if (code === '3D000') {
-    return new ResourceUnavailableError(to.name, `${target}: ${reason}`, 'Create the database, or correct its name in the URL.');
+    return new ResourceUnavailableError(
+      to.name,
+      `${target}: ${reason}`,
+      'Create the database, or correct its name in the URL.',
+    );
   }
   const hint = 'Check that it runs and that host and port are right (`veza status` for an embedded one).';
   return new ResourceUnavailableError(to.name, `no connection to ${target} (${reason})`, hint);
 }
 
 /** Has the server end the session: closing our end alone would leave a long statement running. */
-async function endSession(to: ConnectTo, client: Client): Promise<void> {
-  const pid = Number(client.processID);
+async function endSession(to: ConnectTo, client: Client, pid: number): Promise<void> {
   const other = new Client({ connectionString: to.url, connectionTimeoutMillis: 2000, query_timeout: 2000 });
   other.on('error', () => undefined);
   try {
