@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// `unit` needs nothing but Node. `contract` and `e2e` start real processes from `dist/`, one file at a time, so that
-// two cores are not fought over. `faults` is long and has its own make target.
+// `unit` needs nothing but Node. `contract` and `e2e` start real processes from `dist/`, one file at a time and one project
+// after the other, so that nothing that measures time fights over two cores. `faults` is long and has its own make target.
 export default defineConfig({
   test: {
     projects: [
@@ -9,6 +9,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'bench/**/*.test.ts', 'scripts/**/*.test.ts', 'test/*.test.ts'],
+          testTimeout: 30_000,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -18,6 +20,7 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -27,6 +30,7 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 180_000,
           hookTimeout: 120_000,
+          sequence: { groupOrder: 3 },
         },
       },
       {
@@ -36,6 +40,7 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 3_600_000,
           hookTimeout: 120_000,
+          sequence: { groupOrder: 4 },
         },
       },
     ],
