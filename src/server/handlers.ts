@@ -29,35 +29,20 @@ const ENDED = {};
 export const handlersFor = (plane: ControlPlane): Handlers => ({
   info: () => plane.info(),
   doctor: () => plane.doctor(),
-  down: async ({ body }, { by }, emit) => {
-    const send = ordered(emit);
-    const answer = await plane.down(body, by, send.push);
-    await send.flushed();
-    return answer;
-  },
+  down: ({ body }, { by }, emit) => inOrder(emit, (push) => plane.down(body, by, push)),
   status: ({ query }) => plane.status(query.environment),
   logs: async ({ query }, { signal }, emit) => {
     for await (const line of plane.logs(query, signal)) await emit(line);
     return ENDED;
   },
   run: async ({ body }, { by, signal }, emit) => {
-    const send = ordered(emit);
-    const exitStatus = await plane.run(
-      body,
-      by,
-      (stream, chunk) => send.push({ stream, base64: Buffer.from(chunk).toString('base64') }),
-      signal,
+    const exitStatus = await inOrder(emit, (push) =>
+      plane.run(body, by, (stream, chunk) => push({ stream, base64: Buffer.from(chunk).toString('base64') }), signal),
     );
-    await send.flushed();
     return { exitStatus };
   },
   releases: ({ query }) => plane.releases(query.service),
-  build: async ({ body }, { by, signal }, emit) => {
-    const send = ordered(emit);
-    const answer = await plane.build(body, by, send.push, signal);
-    await send.flushed();
-    return answer;
-  },
+  build: ({ body }, { by, signal }, emit) => inOrder(emit, (push) => plane.build(body, by, push, signal)),
   deployments: ({ query }) => plane.deployments(query),
   deploy: ({ body }, { by }) => plane.deploy(body, by),
   rollback: ({ body }, { by }) => plane.rollback(body, by),
@@ -79,13 +64,17 @@ export const handlersFor = (plane: ControlPlane): Handlers => ({
     plane.setSecret(params.environment === '-' ? null : params.environment, params.name, body.value, by),
 });
 
-/** Makes a callback of `emit`, keeping the order; `flushed` waits for what has been pushed. */
-function ordered<Item>(emit: Emit<Item>): { readonly push: (item: Item) => void; flushed(): Promise<void> } {
+/** Gives the work a callback for its items, and ends when the work and the last item are through, failed or not. */
+async function inOrder<Item, Answer>(
+  emit: Emit<Item>,
+  work: (push: (item: Item) => void) => Promise<Answer>,
+): Promise<Answer> {
   let last: Promise<void> = Promise.resolve();
-  return {
-    push: (item) => {
+  try {
+    return await work((item) => {
       last = last.then(() => emit(item));
-    },
-    flushed: () => last,
-  };
+    });
+  } finally {
+    await last;
+  }
 }

@@ -2,7 +2,7 @@ import { chmod, mkdir, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { createServer, type Server } from 'node:http';
 import { dirname } from 'node:path';
-import { createAdaptorServer } from '@hono/node-server';
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import type { z } from 'zod';
 import { contract, type Operation } from '../api/contract.ts';
@@ -47,9 +47,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
         server.close(() => resolve());
       });
       for (const abort of streams) abort.abort();
-      server.closeIdleConnections();
+      // Connections that are kept alive become idle one by one, as what is in flight on them ends.
+      const idle = setInterval(() => server.closeIdleConnections(), 20);
       const patience = setTimeout(() => server.closeAllConnections(), 2_000);
       await closed;
+      clearInterval(idle);
       clearTimeout(patience);
     },
   };
@@ -85,10 +87,10 @@ function answers(path: string): Promise<boolean> {
 }
 
 /** The routes of the contract over a control plane. */
-export function buildApp(options: HttpServerOptions, streams: Set<AbortController>): Hono {
+export function buildApp(options: HttpServerOptions, streams: Set<AbortController>): Hono<{ Bindings: HttpBindings }> {
   const { controlPlane, log, heartbeatMs = HEARTBEAT_MS } = options;
   const handlers = handlersFor(controlPlane);
-  const app = new Hono();
+  const app = new Hono<{ Bindings: HttpBindings }>();
   const document = openApiDocument(options.version);
   const answerProblem = (error: unknown): Response => {
     const problem = toProblem(error);
@@ -114,7 +116,6 @@ export function buildApp(options: HttpServerOptions, streams: Set<AbortControlle
       }
       const abort = new AbortController();
       streams.add(abort);
-      let ends = false;
       const caller = { by, signal: abort.signal, lastEventId: context.req.header('last-event-id') ?? null };
       return answerWithEvents(
         context,
@@ -126,12 +127,13 @@ export function buildApp(options: HttpServerOptions, streams: Set<AbortControlle
           },
           onEnd: () => {
             streams.delete(abort);
-            if (ends) setImmediate(options.onDown);
           },
         },
         async (emit) => {
           const answer = await handler(request, caller, emit);
-          ends = operation === 'down' && contract.down.answer.parse(answer).controlPlaneEnds;
+          if (operation === 'down' && contract.down.answer.parse(answer).controlPlaneEnds) {
+            context.env.outgoing.once('close', options.onDown);
+          }
           return answer;
         },
       );

@@ -11,7 +11,7 @@ export interface SseOptions {
   /** Aborts when the client goes away or the server closes. */
   readonly abort: AbortController;
   readonly onFailure: (error: unknown) => void;
-  /** After the last byte has been handed over. */
+  /** When the work is through, however it went. */
   readonly onEnd: () => void;
 }
 
@@ -35,7 +35,8 @@ export function answerWithEvents(
       });
       await stream.writeSSE({ event: 'result', data: JSON.stringify(answer) });
     } catch (error) {
-      if (stream.aborted) return;
+      // Whoever aborted it knows; a stream that ends without a result is one that broke.
+      if (abort.signal.aborted) return;
       onFailure(error);
       await stream.writeSSE({ event: 'problem', data: JSON.stringify(toProblem(error)) });
     } finally {
