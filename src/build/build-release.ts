@@ -36,6 +36,8 @@ export interface BuildRequest {
   readonly claims: Claims;
   /** Build uncommitted changes too; the release is then marked dirty. */
   readonly dirty: boolean;
+  /** Build even if the same source was built before. */
+  readonly rebuild?: boolean;
   /** Who builds, `user@host`; see `thisBuilder`. */
   readonly builder: string;
   /** UTC milliseconds. */
@@ -93,7 +95,7 @@ export const buildRelease = async (request: BuildRequest): Promise<Release> => {
     const content = isDirty ? await fingerprintFolder(copy, signal) : source.tree;
     const built: BuiltFrom = { service, source, digest: sourceDigest(service, content, isDirty) };
 
-    const reused = await holdingStore(request, () => reuse(request, built));
+    const reused = request.rebuild ? null : await holdingStore(request, () => reuse(request, built));
     if (reused !== null) return reused;
 
     if (!isDirty) await copySource(source, copy, signal);

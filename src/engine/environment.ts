@@ -13,6 +13,8 @@ export interface EnvironmentParts {
   readonly smoke: SmokeTests;
   /** Loopback port of a service's internal address. */
   internalPort(service: string): number;
+  /** Gives a service that has been declared since an internal address. */
+  ensureAddress(service: string): Promise<void>;
 }
 
 /** Everything an instance's environment holds, secrets resolved. */

@@ -11,13 +11,16 @@ export const WORLD = 'world';
 /**
  * Rebuilds the ledger from the journal. A deployment that has ended is taken from its last entry as it was then: rules that
  * have changed since do not rewrite history. One that has not ended is folded event by event.
+ *
+ * @param onWorld gets the entries that belong to no deployment
  */
-export function recover(journal: Journal): Ledger {
+export function recover(journal: Journal, onWorld: (entry: Entry) => void = () => {}): Ledger {
   const ledger = new Ledger();
   const open = new Map<string, Entry[]>();
   for (const entry of journal.read(0)) {
-    if (entry.stream === WORLD) continue;
-    if (entry.kind === ENDED) {
+    if (entry.stream === WORLD) {
+      onWorld(entry);
+    } else if (entry.kind === ENDED) {
       // Its commit must take effect before later deployments of the same services are folded.
       open.delete(entry.stream);
       ledger.put((entry.body as unknown as { readonly state: DeploymentState }).state);

@@ -20,7 +20,6 @@ export interface StartOptions {
   readonly clock: Clock;
   readonly epoch: number;
   readonly releases: Releases;
-  readonly environments: readonly EnvironmentParts[];
   readonly isUnavailable: (error: unknown) => boolean;
   /** After every change of a deployment. */
   readonly onChange: (state: DeploymentState) => void;
@@ -31,7 +30,15 @@ export interface RunningEngine {
   readonly engine: Engine;
   readonly ledger: Ledger;
   readonly analyst: Analyst;
+  /** @throws RangeError when it is not open */
   environment(name: string): EnvironmentHands;
+  isOpen(name: string): boolean;
+  /** Takes an environment's drivers in and brings what is live there back to what the journal says. */
+  open(parts: EnvironmentParts, signal: AbortSignal): Promise<void>;
+  /** Lets an environment go; what runs there is not touched. */
+  leave(name: string): void;
+  /** Goes on with what is active, once the environments that it needs are open. */
+  resume(): void;
   /** What cannot be done right now, in words. */
   troubles(): readonly string[];
   /** Stops acting. Instances, gateways and effects under way are left to the next control plane. */
@@ -39,10 +46,10 @@ export interface RunningEngine {
 }
 
 /**
- * Puts engine, slots, routes and analysis together over injected time, store and drivers, and goes on where the journal
- * ends: the simulator and the control plane start the same thing.
+ * Puts engine, slots, routes and analysis together over injected time, store and drivers: the simulator and the control
+ * plane start the same thing. It acts from `resume` on.
  */
-export async function startEngine(options: StartOptions, signal: AbortSignal): Promise<RunningEngine> {
+export function startEngine(options: StartOptions): RunningEngine {
   const { ledger, clock, releases, epoch } = options;
   const troubles = new Map<string, string>();
   const hands = new Map<string, EnvironmentHands>();
@@ -104,6 +111,7 @@ export async function startEngine(options: StartOptions, signal: AbortSignal): P
   }
 
   function slotChanged(ref: SlotRef): void {
+    if (!hands.has(ref.environment)) return;
     environment(ref.environment).routes.refresh(ref.service);
     for (const state of ledger.active()) {
       if (state.plan.environment !== ref.environment || isCommitted(state)) continue;
@@ -111,7 +119,8 @@ export async function startEngine(options: StartOptions, signal: AbortSignal): P
     }
   }
 
-  for (const parts of options.environments) {
+  async function open(parts: EnvironmentParts, signal: AbortSignal): Promise<void> {
+    const { name } = parts.declared;
     const slots = new Slots(parts, releases, slotChanged);
     const routes = new Routes({
       parts,
@@ -120,11 +129,19 @@ export async function startEngine(options: StartOptions, signal: AbortSignal): P
       clock,
       epoch,
       onTrouble: (trouble) => {
-        note(`router ${parts.declared.name}`, trouble);
-        tellRouter(parts.declared.name, trouble);
+        note(`router ${name}`, trouble);
+        tellRouter(name, trouble);
       },
     });
-    hands.set(parts.declared.name, { parts, slots, routes });
+    const hand = { parts, slots, routes };
+    hands.set(name, hand);
+    await reconcile(hand, ledger, signal);
+  }
+
+  function leave(name: string): void {
+    hands.get(name)?.slots.close();
+    hands.get(name)?.routes.close();
+    hands.delete(name);
   }
 
   const told = new Map<string, boolean>();
@@ -142,25 +159,26 @@ export async function startEngine(options: StartOptions, signal: AbortSignal): P
     }
   }
 
-  for (const hand of hands.values()) await reconcile(hand, ledger, signal);
-  engine.start();
-  for (const state of ledger.active()) {
-    analyst.changed(state);
-    observeSlots(state);
-  }
   return {
     engine,
     ledger,
     analyst,
     environment,
+    isOpen: (name) => hands.has(name),
+    open,
+    leave,
+    resume() {
+      engine.start();
+      for (const state of ledger.active()) {
+        analyst.changed(state);
+        observeSlots(state);
+      }
+    },
     troubles: () => [...troubles.values()],
     close() {
       engine.close();
       analyst.close();
-      for (const { slots, routes } of hands.values()) {
-        slots.close();
-        routes.close();
-      }
+      for (const name of hands.keys()) leave(name);
     },
   };
 }

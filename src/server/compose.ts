@@ -1,5 +1,23 @@
-import { ControlPlaneStartError } from '../errors.ts';
+import { ArtifactStore } from '../build/artifact-store.ts';
+import { Claims } from '../build/claims.ts';
+import { collect } from '../build/collect.ts';
+import { openReleaseCatalog } from '../build/sqlite-release-catalog.ts';
+import type { ReleaseId } from '../core/release/release.ts';
+import type { Ledger } from '../core/rollout/ledger.ts';
+import { systemClock } from '../engine/clock.ts';
+import { recover } from '../engine/recover.ts';
+import { startEngine } from '../engine/start.ts';
+import { loadConfig } from '../spec/load-config.ts';
+import type { Journal } from '../store/journal.ts';
+import { openSqliteJournal } from '../store/sqlite-journal.ts';
+import { acquireStateLock } from '../store/state-lock.ts';
 import type { ControlPlane } from './control-plane.ts';
+import { openEnvironment, type OpenEnvironment } from './local/environments.ts';
+import { isUnavailable } from './local/is-unavailable.ts';
+import { LocalControlPlane } from './local/local-control-plane.ts';
+import { Notice } from './local/notice.ts';
+import { PORT_ASSIGNED, PortBook, type PortAssignment } from './local/port-book.ts';
+import { ReleaseShelf } from './local/release-shelf.ts';
 
 export interface ComposeOptions {
   /** Folder of `veza.config.ts`, absolute. */
@@ -8,6 +26,8 @@ export interface ComposeOptions {
   readonly stateDir: string;
   /** One line for the log and for the person who waits for `veza up`. */
   readonly log: (line: string) => void;
+  /** For tests that watch or disturb what is journaled. */
+  readonly wrapJournal?: (journal: Journal) => Journal;
 }
 
 export interface ComposedControlPlane {
@@ -16,7 +36,152 @@ export interface ComposedControlPlane {
   close(): Promise<void>;
 }
 
-/** Puts the engine, the store and the drivers together for one project. */
+/** Releases of each service that are kept whatever is deployed. */
+const KEEP_NEWEST = 5;
+const never = new AbortController().signal;
+
+/**
+ * Puts the engine, the store and the drivers together for one project, and goes on where the journal ends.
+ *
+ * @throws StateDirectoryHeldError when another control plane works on the state folder; the errors of `loadConfig`,
+ *   of the journal, and of drivers of environments in which something is deployed
+ */
 export async function composeControlPlane(options: ComposeOptions): Promise<ComposedControlPlane> {
-  throw new ControlPlaneStartError(options.stateDir, 'this build has no engine');
+  const { projectDir, stateDir, log } = options;
+  const startedAt = Date.now();
+  const lock = acquireStateLock(stateDir, { startedAt });
+  let platform = (await loadConfig({ from: projectDir, signal: never })).platform;
+  const journal = (options.wrapJournal ?? ((same) => same))(openSqliteJournal(stateDir));
+  const store = await ArtifactStore.open(`${stateDir}/store`);
+  const catalog = openReleaseCatalog(stateDir);
+  const claims = new Claims();
+  const shelf = await ReleaseShelf.load(catalog, store);
+  const changes = new Notice();
+  const startTimes = new Map<string, number>();
+  const ports = new PortBook((assignment) => running.engine.record(PORT_ASSIGNED, assignment, 'durable'));
+  const ledger = recover(journal, (entry) => {
+    if (entry.kind === PORT_ASSIGNED) ports.restore(entry.body as unknown as PortAssignment);
+  });
+  for (const entry of journal.read(0)) if (entry.kind === 'requested') startTimes.set(entry.stream, entry.time);
+
+  const running = startEngine({
+    journal,
+    ledger,
+    clock: systemClock,
+    epoch: lock.epoch,
+    releases: shelf,
+    isUnavailable,
+    onChange: (state) => {
+      if (!startTimes.has(state.plan.id)) startTimes.set(state.plan.id, Date.now());
+      changes.give();
+    },
+    onAlarm: (deployment, severity, message) => log(`ALARM ${severity} ${deployment ?? ''} ${message}`),
+  });
+
+  const opened = new Map<string, OpenEnvironment>();
+  const opening = new Map<string, Promise<OpenEnvironment>>();
+  const open = async (name: string, signal: AbortSignal): Promise<OpenEnvironment> => {
+    const under = opened.get(name) ?? opening.get(name);
+    if (under !== undefined) return under;
+    const mine = (async () => {
+      const environment = await openEnvironment({ name, platform: () => platform, stateDir, ports, log }, signal);
+      opened.set(name, environment);
+      await running.open(environment.parts, signal);
+      return environment;
+    })();
+    opening.set(name, mine);
+    try {
+      return await mine;
+    } finally {
+      opening.delete(name);
+    }
+  };
+  const leave = (name: string): OpenEnvironment | undefined => {
+    running.leave(name);
+    const environment = opened.get(name);
+    opened.delete(name);
+    return environment;
+  };
+
+  for (const name of environmentsInUse(ledger)) {
+    if (platform.environments[name] === undefined)
+      log(`${name} is not declared any more; what runs there is left alone`);
+    else await open(name, never);
+  }
+  running.resume();
+
+  const controlPlane = new LocalControlPlane({
+    projectDir,
+    stateDir,
+    startedAt,
+    journal,
+    store,
+    catalog,
+    claims,
+    shelf,
+    running,
+    changes,
+    platform: () => platform,
+    reload: async (signal) => {
+      platform = (await loadConfig({ from: projectDir, signal })).platform;
+      for (const { parts } of opened.values()) {
+        for (const service of Object.keys(parts.declared.services)) await parts.ensureAddress(service);
+      }
+      return platform;
+    },
+    open,
+    opened: () => opened,
+    stop: async (name, signal) => {
+      const environment = await open(name, signal);
+      const statuses = await environment.parts.runtime.observe(signal);
+      leave(name);
+      const counts = new Map<string, number>();
+      await Promise.all(
+        statuses.map(async ({ ref, instances }) => {
+          await environment.parts.runtime.remove(ref, signal);
+          counts.set(ref.service, (counts.get(ref.service) ?? 0) + instances.length);
+        }),
+      );
+      await environment.stop(signal);
+      return counts;
+    },
+    startedAtOf: (id) => startTimes.get(id) ?? 0,
+    collect: async (signal) => {
+      const readInUse = async (): Promise<ReadonlySet<ReleaseId>> => releasesInUse(ledger);
+      const { releases } = await collect({ catalog, store, claims, keepNewest: KEEP_NEWEST, readInUse, signal });
+      for (const id of releases) shelf.remove(id);
+    },
+  });
+  return {
+    controlPlane,
+    async close() {
+      running.close();
+      for (const name of [...opened.keys()]) await leave(name)?.close();
+      await catalog.close();
+      journal.close();
+      lock.release();
+    },
+  };
+}
+
+function environmentsInUse(ledger: Ledger): ReadonlySet<string> {
+  const names = new Set<string>(ledger.active().map((state) => state.plan.environment));
+  for (const { environment, record } of ledger.records()) if (record.live !== null) names.add(environment);
+  return names;
+}
+
+/** What must not be collected: live, warm, what a rollback would go to next, and what an active deployment names. */
+function releasesInUse(ledger: Ledger): ReadonlySet<ReleaseId> {
+  const ids = new Set<string>();
+  for (const { record } of ledger.records()) {
+    for (const id of record.history.slice(0, 2)) ids.add(id);
+    if (record.warm !== null) ids.add(record.warm.release);
+  }
+  for (const state of ledger.active()) {
+    for (const leg of state.plan.legs) {
+      ids.add(leg.candidate.release);
+      if (leg.stable !== null) ids.add(leg.stable.release);
+    }
+  }
+  return ids as ReadonlySet<string> as ReadonlySet<ReleaseId>;
 }

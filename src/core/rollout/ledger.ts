@@ -11,7 +11,7 @@ export interface ServiceRecord {
   readonly warm: SlotRelease | null;
   /** UTC milliseconds of the last commit. */
   readonly liveSince: number | null;
-  /** Releases that have been live, newest first, each once; the first is the live one. */
+  /** Releases that have been live, newest first, each once; the first is the live one. What was rolled back is not in it. */
   readonly history: readonly string[];
 }
 
@@ -84,7 +84,7 @@ export class Ledger {
         live: leg.candidate,
         warm: leg.stable,
         liveSince: state.committedAt,
-        history: [release, ...record.history.filter((old) => old !== release)],
+        history: historyAfter(record.history, release, state.plan.kind === 'rollback'),
       });
     }
   }
@@ -96,4 +96,11 @@ export class Ledger {
       if (record !== undefined && applies(record, leg.candidate)) this.#records.set(key, { ...record, warm: null });
     }
   }
+}
+
+/** After going back, what was left behind is nothing to go back to. */
+function historyAfter(history: readonly string[], release: string, isRollback: boolean): readonly string[] {
+  const known = history.indexOf(release);
+  if (isRollback && known !== -1) return history.slice(known);
+  return [release, ...history.filter((old) => old !== release)];
 }

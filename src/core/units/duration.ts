@@ -24,7 +24,7 @@ const EXPECTED = 'a duration with its unit, such as "500ms", "30s", "5m" or "1h3
  * ("30s", "1h30m", "1.5s"). A bare number is refused, because nobody can tell seconds from milliseconds.
  */
 export function parseDuration(input: unknown): Parsed<DurationMs> {
-  if (typeof input === 'number') return expected(EXPECTED, suggestFor(String(input), 's'));
+  if (typeof input === 'number') return expected(EXPECTED, suggestFor(String(input), usualUnit(input)));
   if (typeof input !== 'string') return expected(EXPECTED);
   const total = totalOf(input);
   if (total === null) return expected(EXPECTED, suggest(input));
@@ -62,10 +62,13 @@ function suggest(text: string): string | null {
   const parts = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(text);
   if (parts === null) return null;
   const [, amount = '', word = ''] = parts;
-  if (word === '') return suggestFor(amount, 's');
+  if (word === '') return suggestFor(amount, usualUnit(Number(amount)));
   const unit = WORDS.find(([pattern]) => pattern.test(word))?.[1];
   return unit === undefined ? null : suggestFor(amount, unit);
 }
+
+// Nobody writes 5000 and means more than an hour.
+const usualUnit = (amount: number): string => (amount >= 100 ? 'ms' : 's');
 
 function suggestFor(amount: string, unit: string): string | null {
   const text = `${amount}${unit}`;

@@ -1,0 +1,71 @@
+import type { EventView } from '../../api/schemas.ts';
+import type { DeploymentEvent } from '../../core/rollout/event.ts';
+import type { DeploymentPlan } from '../../core/rollout/plan.ts';
+import type { DeploymentState } from '../../core/rollout/state.ts';
+import { ENDED, WORLD } from '../../engine/recover.ts';
+import type { Entry } from '../../store/journal.ts';
+
+/** A journal entry as the API shows it. `planOf`: the plan of the deployment whose stream it is in. */
+export function eventView(entry: Entry, planOf: (deployment: string) => DeploymentPlan | null): EventView {
+  const plan = entry.stream === WORLD ? null : planOf(entry.stream);
+  const event = eventOf(entry);
+  const leg = event !== null && 'leg' in event ? event.leg : legOfEffect(event);
+  return {
+    seq: entry.seq,
+    at: entry.time,
+    environment: plan?.environment ?? '',
+    deployment: entry.stream === WORLD ? null : entry.stream,
+    service: leg === null ? null : (plan?.legs[leg]?.service ?? null),
+    type: entry.kind,
+    text: textOf(entry, event, plan),
+    data: entry.body,
+  };
+}
+
+const eventOf = (entry: Entry): DeploymentEvent | null =>
+  entry.stream === WORLD || entry.kind === ENDED
+    ? null
+    : (entry.body as unknown as { readonly event: DeploymentEvent }).event;
+
+/** Effect ids are `deployment/leg/phase/n`. */
+function legOfEffect(event: DeploymentEvent | null): number | null {
+  if (event === null || !('id' in event)) return null;
+  const leg = Number(event.id.split('/')[1]);
+  return Number.isInteger(leg) ? leg : null;
+}
+
+const effectName = (id: string): string => id.split('/').slice(2).join(' ');
+
+function textOf(entry: Entry, event: DeploymentEvent | null, plan: DeploymentPlan | null): string {
+  if (entry.kind === ENDED) {
+    const { state } = entry.body as unknown as { readonly state: DeploymentState };
+    return `${state.phase}${state.reason === null ? '' : `: ${state.reason.text}`}`;
+  }
+  if (event === null) return JSON.stringify(entry.body);
+  switch (event.type) {
+    case 'requested':
+      return `${event.plan.kind} deployment of ${event.plan.legs.map((leg) => `${leg.service} to ${leg.candidate.release}`).join(', ')} by ${event.plan.requestedBy}`;
+    case 'admitted':
+      return 'it is its turn';
+    case 'effect-done':
+      return `${effectName(event.id)} done`;
+    case 'effect-failed':
+      return `${effectName(event.id)} ${event.cause}: ${event.reason}`;
+    case 'committed':
+      return `committed: ${plan?.legs.map((leg) => leg.service).join(', ') ?? ''}`;
+    case 'slot-observed':
+      return `${event.arm}: ${event.ready} ready${event.fault === null ? '' : `, ${event.fault}`}${event.note === null ? '' : ` (${event.note})`}`;
+    case 'analysis':
+      return `${event.verdict}: ${event.evidence.summary}`;
+    case 'condition':
+      return `${event.condition} ${event.holds ? `holds: ${event.reason}` : 'is over'}`;
+    case 'timer':
+      return 'a time has come';
+    case 'operation':
+      return `${event.operation.kind} by ${event.by}`;
+    case 'superseded':
+      return `replaced by ${event.by}`;
+    case 'took-over':
+      return `a control plane took over (epoch ${event.epoch})`;
+  }
+}

@@ -1,0 +1,415 @@
+import { statfs } from 'node:fs/promises';
+import { VERSION } from '../../api/version.ts';
+import type { CheckView, DeploymentView, ReleaseView, StatusView } from '../../api/schemas.ts';
+import type { ArtifactStore } from '../../build/artifact-store.ts';
+import type { Claims } from '../../build/claims.ts';
+import type { ReleaseCatalog } from '../../build/release-catalog.ts';
+import type { Release, ReleaseId } from '../../core/release/release.ts';
+import { isFinal, type DeploymentState } from '../../core/rollout/state.ts';
+import type { Environment, Platform } from '../../core/spec/platform.ts';
+import type { Name } from '../../core/units/quantities.ts';
+import type { RunningEngine } from '../../engine/start.ts';
+import { NotDeployedError, OperationRefusedError, UnknownNameError } from '../../errors.ts';
+import type { Journal } from '../../store/journal.ts';
+import type { ControlPlane } from '../control-plane.ts';
+import { buildServices } from './builds.ts';
+import { secretsOf } from './configuration.ts';
+import { again, deploy, rollback, type DeployParts } from './deploys.ts';
+import { deploymentView } from './deployment-view.ts';
+import type { OpenEnvironment } from './environments.ts';
+import { eventView } from './event-view.ts';
+import { mergeStreams } from './merge-streams.ts';
+import type { Notice } from './notice.ts';
+import { serviceStatus } from './status-view.ts';
+import type { ReleaseShelf } from './release-shelf.ts';
+
+export interface LocalParts {
+  readonly projectDir: string;
+  readonly stateDir: string;
+  readonly startedAt: number;
+  readonly journal: Journal;
+  readonly store: ArtifactStore;
+  readonly catalog: ReleaseCatalog;
+  readonly claims: Claims;
+  readonly shelf: ReleaseShelf;
+  readonly running: RunningEngine;
+  /** Given on every change of a deployment. */
+  readonly changes: Notice;
+  /** The declaration as it was last read. */
+  platform(): Platform;
+  /** Reads it again. @throws ConfigInvalidError */
+  reload(signal: AbortSignal): Promise<Platform>;
+  /** An environment with its drivers, started if need be. */
+  open(name: string, signal: AbortSignal): Promise<OpenEnvironment>;
+  opened(): ReadonlyMap<string, OpenEnvironment>;
+  /** Stops everything of an environment, instances first. Returns how many there were a service. */
+  stop(name: string, signal: AbortSignal): Promise<ReadonlyMap<string, number>>;
+  /** UTC milliseconds at which a deployment was requested. */
+  startedAtOf(deployment: string): number;
+  collect(signal: AbortSignal): Promise<void>;
+}
+
+const never = new AbortController().signal;
+const LOW_DISK_BYTES = 1024 ** 3;
+
+/** The control plane of one project on this machine: the API's methods over the engine. */
+export class LocalControlPlane implements ControlPlane {
+  readonly #parts: LocalParts;
+  readonly #deploys: DeployParts;
+
+  constructor(parts: LocalParts) {
+    this.#parts = parts;
+    const { catalog, claims, running } = parts;
+    this.#deploys = {
+      ledger: running.ledger,
+      engine: running.engine,
+      catalog,
+      claims,
+      view: (state) => this.#view(state),
+    };
+  }
+
+  info: ControlPlane['info'] = async () => {
+    const { parts, platform } = { parts: this.#parts, platform: this.#parts.platform() };
+    return {
+      version: VERSION,
+      node: process.version,
+      pid: process.pid,
+      startedAt: parts.startedAt,
+      platform: platform.name,
+      projectDir: parts.projectDir,
+      stateDir: parts.stateDir,
+      defaultEnvironment: this.#defaultEnvironment(),
+      environments: Object.values(platform.environments).map((environment) => ({
+        name: environment.name,
+        url: parts.opened().has(environment.name) ? baseUrl(environment) : null,
+        gatewayPid: parts.opened().get(environment.name)?.gatewayPid ?? null,
+        services: Object.keys(environment.services),
+        resources: Object.keys(environment.resources),
+        approval: environment.gates.approval,
+      })),
+    };
+  };
+
+  status: ControlPlane['status'] = async (name) => {
+    const { running, opened, platform } = this.#parts;
+    const names = name === null ? Object.keys(platform().environments) : [this.#environment(name).name];
+    const services: StatusView['services'][number][] = [];
+    const resources: StatusView['resources'][number][] = [];
+    for (const key of names) {
+      const environment = this.#environment(key);
+      const open = opened().get(key);
+      // An environment that nobody has opened or deployed to says nothing, unless it is asked for by name.
+      const silent = open === undefined && name === null && key !== this.#defaultEnvironment();
+      for (const service of Object.keys(environment.services)) {
+        if (silent && running.ledger.record(key, service).live === null) continue;
+        services.push(
+          serviceStatus({
+            environment: key,
+            service,
+            ledger: running.ledger,
+            hands: running.isOpen(key) ? running.environment(key) : null,
+            url: this.#url(environment, service),
+          }),
+        );
+      }
+      for (const [resource, driver] of open?.resources ?? []) {
+        const { state, address } = await driver.status();
+        resources.push({
+          environment: key,
+          name: resource,
+          kind: environment.resources[resource]?.kind ?? '',
+          state,
+          address,
+        });
+      }
+    }
+    return { platform: platform().name, services, resources, notes: running.troubles() };
+  };
+
+  deployments: ControlPlane['deployments'] = async (filter) => {
+    const found = [...this.#parts.running.ledger.deployments()].toReversed().filter((state) => {
+      if (filter.environment !== null && state.plan.environment !== filter.environment) return false;
+      if (filter.active && isFinal(state.phase)) return false;
+      return filter.service === null || state.plan.legs.some((leg) => leg.service === filter.service);
+    });
+    return found.slice(0, filter.limit).map((state) => this.#view(state));
+  };
+
+  deployment: ControlPlane['deployment'] = async (id) => this.#view(this.#find(id));
+
+  deploy: ControlPlane['deploy'] = async (request, by) => {
+    const environment = this.#environment(request.environment);
+    await this.#parts.open(environment.name, never);
+    return deploy(this.#deploys, environment, request, by);
+  };
+
+  rollback: ControlPlane['rollback'] = async (request, by) => {
+    const environment = this.#environment(request.environment);
+    await this.#parts.open(environment.name, never);
+    return rollback(this.#deploys, environment, request, by);
+  };
+
+  operate: ControlPlane['operate'] = async (id, operation, by) => {
+    const state = this.#find(id);
+    if (operation.kind === 'retry' && (state.phase === 'reverted' || state.phase === 'refused')) {
+      const environment = this.#environment(state.plan.environment);
+      await this.#parts.open(environment.name, never);
+      return (await again(this.#deploys, environment, state, by)) ?? this.#view(state);
+    }
+    const { refused, state: after } = this.#parts.running.engine.operate(state.plan.id, operation, by);
+    if (refused !== null) {
+      throw new OperationRefusedError(state.plan.id, operation.kind, state.phase, refused.why, refused.instead);
+    }
+    return this.#view(this.#parts.running.ledger.deployment(state.plan.id) ?? after);
+  };
+
+  releases: ControlPlane['releases'] = async (service) => {
+    if (service !== null) this.#service(this.#environment(null), service);
+    return (await this.#parts.catalog.list(service as Name | null)).map(({ release }) => this.#releaseView(release));
+  };
+
+  build: ControlPlane['build'] = async (request, _by, onProgress, signal) => {
+    const { projectDir, store, catalog, claims, shelf } = this.#parts;
+    const platform = await this.#parts.reload(signal);
+    const environment = this.#environment(request.environment);
+    const wanted = request.services.length === 0 ? Object.keys(environment.services) : request.services;
+    const services = wanted.map((service) => this.#service(environment, service).name);
+    const view = (release: Release): ReleaseView => this.#releaseView(release);
+    const onRelease = (release: Release): void => shelf.add(release);
+    const built = await buildServices(
+      { projectDir, platform, store, catalog, claims, view, onRelease },
+      services,
+      request,
+      onProgress,
+      signal,
+    );
+    await this.#parts.collect(signal);
+    return built;
+  };
+
+  async *events(...[afterSeq, filter, signal]: Parameters<ControlPlane['events']>) {
+    const { journal, running, changes } = this.#parts;
+    const deployment = filter.deployment === null ? null : this.#find(filter.deployment).plan.id;
+    let seen = afterSeq;
+    while (!signal.aborted) {
+      for (const entry of journal.read(seen)) {
+        seen = entry.seq;
+        if (deployment !== null && entry.stream !== deployment) continue;
+        const view = eventView(entry, (id) => running.ledger.deployment(id)?.plan ?? null);
+        if (filter.environment === null || view.environment === filter.environment) yield view;
+        if (signal.aborted) return;
+      }
+      if (!filter.follow) return;
+      await changes.wait(500, signal);
+    }
+  }
+
+  async *watch(...[id, signal]: Parameters<ControlPlane['watch']>) {
+    const { plan } = this.#find(id);
+    while (!signal.aborted) {
+      const state = this.#find(plan.id);
+      yield this.#view(state);
+      if (isFinal(state.phase)) return;
+      await this.#parts.changes.wait(1_000, signal);
+    }
+  }
+
+  async *logs(...[filter, signal]: Parameters<ControlPlane['logs']>) {
+    const environment = this.#environment(filter.environment);
+    const { parts } = await this.#parts.open(environment.name, signal);
+    const services = filter.services.length === 0 ? Object.keys(environment.services) : filter.services;
+    const { tail, follow } = filter;
+    const streams = services.map(async function* (service) {
+      for await (const line of parts.runtime.logs({ environment: environment.name, service, tail, follow }, signal)) {
+        yield { ...line, environment: environment.name, service };
+      }
+    });
+    for (const service of services) this.#service(environment, service);
+    yield* mergeStreams(streams);
+  }
+
+  run: ControlPlane['run'] = async (request, _by, onOutput, signal) => {
+    const environment = this.#environment(request.environment);
+    const service = this.#service(environment, request.service);
+    const { catalog, running, claims, shelf } = this.#parts;
+    const { parts } = await this.#parts.open(environment.name, signal);
+    const wanted = request.release ?? running.ledger.record(environment.name, service.name).live?.release;
+    if (wanted === undefined) throw new NotDeployedError(service.name, environment.name);
+    const release = await catalog.get(wanted, service.name);
+    const letGo = claims.use(release.id);
+    try {
+      const declared = running.environment(environment.name).slots.service(release.id, service.name);
+      return await parts.runtime.run(
+        {
+          id: `run-${service.name}-${Date.now().toString(36)}`,
+          artifactDir: await shelf.unpack(release, signal),
+          command: request.command,
+          environment: await parts.configuration.variables(declared, signal),
+          onOutput,
+        },
+        signal,
+      );
+    } finally {
+      letGo();
+    }
+  };
+
+  secrets: ControlPlane['secrets'] = async (name) => {
+    const environment = this.#environment(name);
+    const { secrets } = await this.#parts.open(environment.name, never);
+    const set = new Map((await secrets.list()).map((info) => [info.name, info]));
+    const users = new Map<string, string[]>([...set.keys()].map((key) => [key, []]));
+    for (const service of Object.values(environment.services)) {
+      for (const key of secretsOf(service)) users.set(key, [...(users.get(key) ?? []), service.name]);
+    }
+    return [...users].map(([key, usedBy]) => ({
+      environment: environment.name,
+      name: key,
+      setAt: set.get(key)?.updatedAt ?? null,
+      usedBy,
+    }));
+  };
+
+  setSecret: ControlPlane['setSecret'] = async (name, key, value) => {
+    const environment = this.#environment(name);
+    const { secrets } = await this.#parts.open(environment.name, never);
+    await secrets.set(key, value, {});
+    const all = await this.secrets(environment.name);
+    return (
+      all.find((view) => view.name === key) ?? {
+        environment: environment.name,
+        name: key,
+        setAt: Date.now(),
+        usedBy: [],
+      }
+    );
+  };
+
+  doctor: ControlPlane['doctor'] = async () => {
+    const { journal, stateDir, opened, running } = this.#parts;
+    const checks: CheckView[] = running
+      .troubles()
+      .map((text) => ({ name: 'control plane', state: 'warning', text, fix: null }));
+    const { seq } = journal.head();
+    journal.verify();
+    checks.push({ name: 'journal', state: 'ok', text: `${seq} entries, chain intact`, fix: null });
+    const { bavail, bsize } = await statfs(stateDir);
+    const free = bavail * bsize;
+    checks.push({
+      name: 'disk',
+      state: free < LOW_DISK_BYTES ? 'warning' : 'ok',
+      text: `${(free / 1024 ** 3).toFixed(1)} GiB free for ${stateDir}`,
+      fix: free < LOW_DISK_BYTES ? 'Make room: without it nothing is started or moved.' : null,
+    });
+    for (const [name, { parts, resources }] of opened()) {
+      for (const text of await parts.runtime.limitations())
+        checks.push({ name: `${name} runtime`, state: 'warning', text, fix: null });
+      const routes = await parts.router.observe(AbortSignal.timeout(5_000));
+      checks.push({ name: `${name} gateway`, state: 'ok', text: `${routes.length} services routed`, fix: null });
+      for (const [resource, driver] of resources) {
+        const { state, address, reason } = await driver.status();
+        const text = `${address}${reason === null ? '' : `: ${reason}`}`;
+        checks.push({ name: `${name} ${resource}`, state: state === 'ready' ? 'ok' : 'warning', text, fix: null });
+      }
+    }
+    return checks;
+  };
+
+  down: ControlPlane['down'] = async (request, _by, onProgress) => {
+    const { opened } = this.#parts;
+    const names = request.environment === null ? [...opened().keys()] : [this.#environment(request.environment).name];
+    const stopped: { environment: string; service: string; instances: number }[] = [];
+    if (!request.keepRunning) {
+      for (const environment of names) {
+        onProgress({ text: `stopping ${environment}` });
+        for (const [service, instances] of await this.#parts.stop(environment, never)) {
+          stopped.push({ environment, service, instances });
+        }
+      }
+    }
+    return { stopped, controlPlaneEnds: request.environment === null };
+  };
+
+  #view(state: DeploymentState): DeploymentView {
+    const { running, shelf } = this.#parts;
+    const { id, environment } = state.plan;
+    const declared = this.#parts.platform().environments[environment];
+    return deploymentView(state, {
+      now: Date.now(),
+      startedAt: this.#parts.startedAtOf(id),
+      book: (leg) => running.analyst.book(id, leg),
+      url: (service) => (declared === undefined ? null : this.#url(declared, service)),
+      subject: (release) => (shelf.has(release) ? shelf.get(release as ReleaseId).subject : release),
+    });
+  }
+
+  #releaseView(release: Release): ReleaseView {
+    const deployedIn: ReleaseView['deployedIn'][number][] = [];
+    for (const { environment, service, record } of this.#parts.running.ledger.records()) {
+      if (service !== release.service) continue;
+      if (record.live?.release === release.id) deployedIn.push({ environment, slot: record.live.slot, role: 'stable' });
+      if (record.warm?.release === release.id) deployedIn.push({ environment, slot: record.warm.slot, role: 'warm' });
+    }
+    const { id, artifact, artifactBytes, configuration, commit, subject, dirty, builder, builtAt } = release;
+    const { service } = release;
+    return {
+      id,
+      service,
+      artifact,
+      artifactBytes,
+      configuration,
+      commit,
+      subject,
+      dirty,
+      builder,
+      builtAt,
+      deployedIn,
+    };
+  }
+
+  #find(asked: string): DeploymentState {
+    const { ledger } = this.#parts.running;
+    const id =
+      asked === 'latest' ? [...ledger.deployments()].at(-1)?.plan.id : /^\d+$/.test(asked) ? `dep_${asked}` : asked;
+    const state = id === undefined ? null : ledger.deployment(id);
+    if (state === null) {
+      const known = [...ledger.deployments()].map(({ plan }) => plan.id).toReversed();
+      throw new UnknownNameError('deployment', asked, known);
+    }
+    return state;
+  }
+
+  #environment(name: string | null): Environment {
+    const { environments } = this.#parts.platform();
+    const wanted = name ?? this.#defaultEnvironment();
+    const environment = environments[wanted];
+    if (environment === undefined) throw new UnknownNameError('environment', wanted, Object.keys(environments));
+    return environment;
+  }
+
+  #defaultEnvironment(): string {
+    const names = Object.keys(this.#parts.platform().environments);
+    return names.includes('development') ? 'development' : (names[0] ?? 'development');
+  }
+
+  #service(environment: Environment, name: string) {
+    const service = environment.services[name];
+    if (service === undefined) throw new UnknownNameError('service', name, Object.keys(environment.services));
+    return service;
+  }
+
+  #url(environment: Environment, service: string): string | null {
+    const route = environment.services[service]?.route ?? null;
+    if (route === null) return null;
+    const [path = '/'] = route.paths;
+    const host = route.hosts.find((pattern) => !pattern.startsWith('*'));
+    return `${host === undefined ? baseUrl(environment) : baseUrl(environment, host)}${path === '/' ? '' : path}`;
+  }
+}
+
+function baseUrl(environment: Environment, host?: string): string {
+  const { listen } = environment.target;
+  const anywhere = listen.host === '0.0.0.0' || listen.host === '::' || listen.host === '';
+  return `http://${host ?? (anywhere ? 'localhost' : listen.host)}:${listen.port}`;
+}
