@@ -31,7 +31,7 @@ const life: fc.Arbitrary<InstanceLife> = fc.oneof(
 const views: fc.Arbitrary<InstanceView[]> = fc
   .array(
     fc.record({
-      id: fc.constantFrom(...'abcdefgh'),
+      id: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'),
       release: fc.constantFrom('one', 'two'),
       createdAt: fc.integer({ min: 0, max: 2000 }),
       exits: fc.constant([]),

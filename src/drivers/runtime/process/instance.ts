@@ -273,6 +273,8 @@ export class Instance {
   /** Takes up an instance found on disk: supervises it when it lives, notes its end when it does not. */
   async adopt(strays: readonly ProcessIdentity[]): Promise<void> {
     const { phase } = this.#record;
+    // The clock that the record's times come from may have been ahead of ours.
+    const before = (time: number): number => Math.min(time, this.#world.now());
     if (phase.kind === 'launching') {
       const [found] = strays;
       if (found === undefined) {
@@ -282,17 +284,22 @@ export class Instance {
         this.#up({
           kind: 'up',
           process: found,
-          launchedAt: phase.at,
+          launchedAt: before(phase.at),
           started: false,
           ready: false,
           stopping: null,
           cgroup: null,
         });
-        this.#watch(beginHealth(phase.at));
+        this.#watch(beginHealth(before(phase.at)));
       }
     } else if (phase.kind === 'up') {
-      if (await this.#world.table.isAlive(phase.process)) this.#watch(adoptHealth(phase.launchedAt, phase));
-      else await this.#ended({ status: null, signal: null, error: null });
+      if (await this.#world.table.isAlive(phase.process)) {
+        const stopping = phase.stopping === null ? null : { ...phase.stopping, since: before(phase.stopping.since) };
+        this.#record = { ...this.#record, phase: { ...phase, launchedAt: before(phase.launchedAt), stopping } };
+        this.#watch(adoptHealth(before(phase.launchedAt), phase));
+      } else {
+        await this.#ended({ status: null, signal: null, error: null });
+      }
     } else if (strays.length > 0) {
       this.#clear(null);
     }

@@ -10,8 +10,13 @@ import type { CgroupPlace } from './record.ts';
  */
 export async function killLeftovers(table: ProcessTable, marker: string, place: CgroupPlace | null): Promise<void> {
   for (;;) {
-    const marked = (await table.marked(marker)).map((one) => one.identity.pid);
-    const left = [...marked, ...(place === null ? [] : await groupMembers(place))];
+    const marked = await table.marked(marker).catch(() => null);
+    if (marked === null) {
+      // Out of file descriptors, or the like: not knowing is no reason to let something run on.
+      await sleep(200);
+      continue;
+    }
+    const left = [...marked.map((one) => one.identity.pid), ...(place === null ? [] : await groupMembers(place))];
     if (left.length === 0) return;
     for (const pid of left) {
       try {

@@ -33,7 +33,9 @@ export const SHORTEN_AFTER_BYTES = 4 * 1024 ** 2;
 const KEPT_BYTES = 64 * 1024;
 const BLOCK_BYTES = 4096;
 /** Read of one file at a time, so that memory stays small whatever an instance writes. */
-const CHUNK_BYTES = 1024 ** 2;
+const CHUNK_BYTES = 256 * 1024;
+/** Stored lines of one write: a flood of empty lines is many times larger stored than raw. */
+const BATCH_LINES = 2000;
 
 /** Gives the space of the first `bytes` of a file back to the disk; false when that does not work here. */
 export type FreeSpace = (file: string, bytes: number) => Promise<boolean>;
@@ -75,7 +77,7 @@ export class LogCollecting {
   readonly #freeSpace: FreeSpace;
   readonly #tails = new Map<string, Map<string, Tail>>();
   /** Found in the structured files at the start: how far each stream was stored. */
-  readonly #stored: ReadonlyMap<string, number>;
+  readonly #stored: Map<string, number>;
   #lastTime = 0;
   #canFreeSpace: boolean | null = null;
 
@@ -163,13 +165,15 @@ export class LogCollecting {
         launch: tail.launch,
         end,
       }));
-      this.#store(record, stored);
+      for (let from = 0; from < stored.length; from += BATCH_LINES) {
+        this.#store(record, tail, stored.slice(from, from + BATCH_LINES));
+      }
       this.#saveCursors(record.id);
     }
     return length === CHUNK_BYTES;
   }
 
-  #store(record: InstanceRecord, lines: readonly StoredLine[]): void {
+  #store(record: InstanceRecord, tail: Tail, lines: readonly StoredLine[]): void {
     const { environment, service } = record.ref;
     const file = logFile(this.#stateDir, environment, service, 0);
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
@@ -182,6 +186,7 @@ export class LogCollecting {
       }
     }
     appendWhole(file, data);
+    this.#stored.set(`${record.id}/${tail.name}`, lines.at(-1)?.end ?? 0);
   }
 
   #saveCursors(id: string): void {
@@ -227,6 +232,7 @@ export class LogCollecting {
   #tidy(record: InstanceRecord, tails: readonly Tail[]): void {
     const { id } = record;
     if (record.phase.kind === 'gone') {
+      for (const tail of tails) this.#stored.delete(`${id}/${tail.name}`);
       this.forget(id);
       rmSync(instanceDir(this.#stateDir, id), { recursive: true, force: true });
       return;
@@ -235,6 +241,7 @@ export class LogCollecting {
       if (tail.launch >= record.launches) continue;
       closeSync(tail.descriptor);
       this.#tails.get(id)?.delete(tail.name);
+      this.#stored.delete(`${id}/${tail.name}`);
       rmSync(tail.file, { force: true });
     }
   }
@@ -273,7 +280,7 @@ function appendWhole(file: string, data: Buffer): void {
  * What the structured files say was stored: `<instance>/<launch>.<stream>` to bytes. The cursors beside the raw files are
  * written after the lines, so these can be ahead of them. A line cut short by a crash is removed.
  */
-function recoverStored(stateDir: string): ReadonlyMap<string, number> {
+function recoverStored(stateDir: string): Map<string, number> {
   const stored = new Map<string, number>();
   for (const environment of subfolders(logsDir(stateDir))) {
     const folder = join(logsDir(stateDir), environment);

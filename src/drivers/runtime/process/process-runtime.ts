@@ -110,7 +110,7 @@ class ProcessRuntime implements Runtime {
       }),
     );
     for (const slot of this.#slots.values()) await slot.settle();
-    await this.#collector.look();
+    void this.#collector.look();
     this.#scheduleLook();
   }
 

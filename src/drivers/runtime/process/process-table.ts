@@ -61,6 +61,8 @@ const isGone = (state: string): boolean => state === 'Z' || state === 'X' || sta
 
 class LinuxProcessTable implements ProcessTable {
   readonly #bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  #scan: Promise<readonly MarkedProcess[]> = Promise.resolve([]);
+  #nextScan: Promise<readonly MarkedProcess[]> | null = null;
 
   // Read in one synchronous step on purpose: right after a spawn it sees the child before Node can have reaped it.
   #stat(pid: number): StatFields | null {
@@ -82,20 +84,36 @@ class LinuxProcessTable implements ProcessTable {
     return stat !== null && !isGone(stat.state) && stat.startTime === identity.startTime;
   }
 
+  // Many instances may end at once: who asks while a look at all processes is under way shares the next one.
   async marked(marker: string | null): Promise<readonly MarkedProcess[]> {
-    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
-    const found = await Promise.all(pids.map((pid) => this.#marked(pid, marker)));
-    return found.filter((one) => one !== null);
+    this.#nextScan ??= this.#scan.then(() => {
+      this.#nextScan = null;
+      const scan = this.#markedNow();
+      this.#scan = scan.catch(() => []);
+      return scan;
+    });
+    const all = await this.#nextScan;
+    return marker === null ? all : all.filter((one) => one.marker === marker);
   }
 
-  async #marked(pid: number, marker: string | null): Promise<MarkedProcess | null> {
+  async #markedNow(): Promise<readonly MarkedProcess[]> {
+    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+    const found: MarkedProcess[] = [];
+    // A few at a time: each needs a file descriptor, and one that cannot be had would hide a process.
+    for (let from = 0; from < pids.length; from += 32) {
+      const some = await Promise.all(pids.slice(from, from + 32).map((pid) => this.#marked(pid)));
+      found.push(...some.filter((one) => one !== null));
+    }
+    return found;
+  }
+
+  async #marked(pid: number): Promise<MarkedProcess | null> {
     // Processes of other users, kernel threads and those that end meanwhile cannot be read, and are not ours.
     const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
     const prefix = `${INSTANCE_MARKER}=`;
     const entry = environment.split('\0').find((line) => line.startsWith(prefix));
     if (entry === undefined) return null;
     const value = entry.slice(prefix.length);
-    if (marker !== null && value !== marker) return null;
     const stat = this.#stat(pid);
     if (stat === null || isGone(stat.state)) return null;
     return {

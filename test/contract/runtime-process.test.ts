@@ -1,0 +1,295 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ReleaseId } from '../../src/core/release/release.ts';
+import type { Probe } from '../../src/core/spec/platform.ts';
+import type { Bytes, DurationMs } from '../../src/core/units/quantities.ts';
+import { createProcessRuntime } from '../../src/drivers/runtime/process/process-runtime.ts';
+import { systemProcessTable, type ProcessIdentity } from '../../src/drivers/runtime/process/process-table.ts';
+import type { InstanceStatus, Runtime, SlotDesire } from '../../src/drivers/runtime/runtime.ts';
+import { CapacityError } from '../../src/errors.ts';
+import { poll, runtimeContract, type RuntimeUnderTest } from './runtime.contract.ts';
+
+const fixtures = fileURLToPath(new URL('./fixtures/instances', import.meta.url));
+const table = systemProcessTable();
+const never = new AbortController().signal;
+
+/** Ports below the range that the system gives to outgoing connections. */
+const range = { from: 24_100, to: 24_160 };
+
+const isGone = (pid: number): boolean => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return /^Z|X$/.test(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[0] ?? '');
+  } catch {
+    return true;
+  }
+};
+
+/** Kills everything that belongs to a state folder, whatever the test left, then the folder. */
+async function dispose(stateDir: string): Promise<void> {
+  const runtime = await createProcessRuntime({ stateDir, ports: range, cgroups: 'none' });
+  for (const slot of await runtime.observe(never)) await runtime.remove(slot.ref, never);
+  await runtime.close();
+  const collector = readIdentity(stateDir);
+  rmSync(stateDir, { recursive: true, force: true });
+  if (collector !== null && (await table.isAlive(collector))) process.kill(collector.pid, 'SIGKILL');
+}
+
+const readIdentity = (stateDir: string): ProcessIdentity | null => {
+  const file = join(stateDir, 'log-collector.json');
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity) : null;
+};
+
+function prepare(cgroups: 'detect' | 'none'): () => Promise<RuntimeUnderTest> {
+  return async () => {
+    const stateDir = mkdtempSync(join(tmpdir(), 'veza-runtime-'));
+    return {
+      open: () => createProcessRuntime({ stateDir, ports: range, cgroups }),
+      ownAndDie: (desire) => ownAndDie(stateDir, desire),
+      artifactDir: fixtures,
+      run: ['node', 'server.js'],
+      script: (source) => ['node', '-e', source],
+      addedEnvironment: ['PATH', 'HOME', 'TMPDIR'],
+      isGone,
+      dispose: () => dispose(stateDir),
+    };
+  };
+}
+
+async function ownAndDie(stateDir: string, desire: SlotDesire): Promise<void> {
+  const args = [join(fixtures, 'owner.ts'), stateDir, String(range.from), String(range.to), JSON.stringify(desire)];
+  const owner = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((resolve) => owner.once('exit', resolve));
+  await new Promise<void>((resolve, reject) => {
+    owner.stdout.on('data', (chunk: Buffer) => {
+      if (chunk.toString('utf8').includes('ready')) resolve();
+    });
+    void ended.then(() => reject(new Error('the owner ended by itself')));
+  });
+  owner.kill('SIGKILL');
+  await ended;
+}
+
+runtimeContract('process', prepare('detect'));
+
+describe('runtime process on this machine', () => {
+  let stateDir: string;
+  let runtime: Runtime;
+  const servers: Server[] = [];
+  const ref = { environment: 'staging', service: 'api', slot: 'blue' } as const;
+  const probe: Probe = {
+    check: { kind: 'http', path: '/health' },
+    intervalMs: 1000 as DurationMs,
+    timeoutMs: 500 as DurationMs,
+    failures: 10,
+  };
+
+  beforeEach(async () => {
+    stateDir = mkdtempSync(join(tmpdir(), 'veza-runtime-'));
+    runtime = await createProcessRuntime({ stateDir, ports: range });
+  });
+  afterEach(async () => {
+    await runtime.close();
+    await dispose(stateDir);
+    for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
+  });
+
+  const desire = (changes: Partial<SlotDesire> = {}): SlotDesire => ({
+    ref,
+    release: 'rel_00000000000000000001' as ReleaseId,
+    artifactDir: fixtures,
+    run: ['node', 'server.js'],
+    instances: 1,
+    environment: {},
+    health: { startup: probe, readiness: probe, liveness: null, stableForMs: 0 as DurationMs },
+    restart: {
+      backoffMs: 50 as DurationMs,
+      maxBackoffMs: 1000 as DurationMs,
+      crashLoopAfter: 5,
+      windowMs: 30_000 as DurationMs,
+    },
+    stopGraceMs: 2000,
+    limits: { memory: null, cpus: null },
+    ...changes,
+  });
+
+  const instances = async (): Promise<readonly InstanceStatus[]> => (await runtime.observe(never))[0]?.instances ?? [];
+  const untilReady = async (count: number): Promise<readonly InstanceStatus[]> => {
+    await poll(
+      async () => (await instances()).filter((one) => one.state === 'ready').length === count,
+      `${count} ready`,
+    );
+    return instances();
+  };
+  const listen = (port: number, host: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const server = createServer().once('error', reject);
+      servers.push(server);
+      server.listen(port, host, resolve);
+    });
+  const recordFile = (id: string): string => join(stateDir, 'instances', id, 'instance.json');
+  const readRecord = (id: string): Record<string, unknown> =>
+    JSON.parse(readFileSync(recordFile(id), 'utf8')) as Record<string, unknown>;
+
+  test('a port that somebody listens on is skipped', async () => {
+    await runtime.close();
+    await listen(24_170, '0.0.0.0');
+    await listen(24_171, '127.0.0.1');
+    runtime = await createProcessRuntime({ stateDir, ports: { from: 24_170, to: 24_172 } });
+    await runtime.apply(desire(), never);
+    expect((await untilReady(1)).map((one) => one.address.port)).toEqual([24_172]);
+  });
+
+  test('too few free ports are named, by reserve and by apply, and nothing is started', async () => {
+    await runtime.close();
+    await listen(24_170, '127.0.0.1');
+    runtime = await createProcessRuntime({ stateDir, ports: { from: 24_170, to: 24_171 } });
+    const failure = runtime.reserve(desire(), 2, never);
+    await expect(failure).rejects.toBeInstanceOf(CapacityError);
+    await expect(failure).rejects.toThrow('No room for 2 instances of api: 1 of the ports 24170-24171 is free.');
+    await expect(runtime.apply(desire({ instances: 2 }), never)).rejects.toBeInstanceOf(CapacityError);
+    expect(await runtime.observe(never)).toEqual([]);
+    await runtime.apply(desire(), never);
+    await untilReady(1);
+  });
+
+  test('an instance whose port was taken while it was down gets another', async () => {
+    await runtime.apply(desire(), never);
+    const [before] = await untilReady(1);
+    if (before?.pid == null) throw new Error('not running');
+    await runtime.close();
+    process.kill(before.pid, 'SIGKILL');
+    await poll(() => isGone(before.pid ?? 0), 'gone');
+    await listen(before.address.port, '127.0.0.1');
+    runtime = await createProcessRuntime({ stateDir, ports: range });
+    const [after] = await untilReady(1);
+    expect(after?.id).toBe(before.id);
+    expect(after?.address.port).not.toBe(before.address.port);
+  });
+
+  test('a reused pid is not adopted: neither counted as the instance nor killed', async () => {
+    await runtime.apply(desire(), never);
+    const [before] = await untilReady(1);
+    if (before?.pid == null) throw new Error('not running');
+    await runtime.close();
+    process.kill(before.pid, 'SIGKILL');
+    await poll(() => isGone(before.pid ?? 0), 'gone');
+    const stranger = spawn('sleep', ['60'], { stdio: 'ignore', detached: true });
+    try {
+      const pid = stranger.pid ?? 0;
+      const record = readRecord(before.id);
+      const phase = record.phase as { process: ProcessIdentity };
+      writeFileSync(
+        recordFile(before.id),
+        JSON.stringify({ ...record, phase: { ...phase, process: { ...phase.process, pid } } }),
+      );
+      runtime = await createProcessRuntime({ stateDir, ports: range });
+      const [after] = await untilReady(1);
+      expect(after?.pid).not.toBe(pid);
+      expect(after?.restarts).toBe(1);
+      await runtime.remove(ref, never);
+      expect(isGone(pid)).toBe(false);
+    } finally {
+      stranger.kill('SIGKILL');
+    }
+  });
+
+  test('a process started just before a crash that kept its record from disk is found by its marker', async () => {
+    await runtime.apply(desire(), never);
+    const [before] = await untilReady(1);
+    if (before?.pid == null) throw new Error('not running');
+    await runtime.close();
+    const record = readRecord(before.id);
+    writeFileSync(recordFile(before.id), JSON.stringify({ ...record, phase: { kind: 'launching', at: Date.now() } }));
+    runtime = await createProcessRuntime({ stateDir, ports: range });
+    const [after] = await untilReady(1);
+    expect(after).toMatchObject({ id: before.id, pid: before.pid, restarts: 0 });
+  });
+
+  test('an instance whose record is damaged is ended and replaced', async () => {
+    await runtime.apply(desire(), never);
+    const [before] = await untilReady(1);
+    if (before?.pid == null) throw new Error('not running');
+    await runtime.close();
+    writeFileSync(recordFile(before.id), '{"version":1,"id":');
+    runtime = await createProcessRuntime({ stateDir, ports: range });
+    expect(isGone(before.pid)).toBe(true);
+    expect((await untilReady(1)).map((one) => one.id)).not.toContain(before.id);
+  });
+
+  test('without control groups a memory limit is held by measuring, and limitations say what is weaker', async () => {
+    await runtime.close();
+    runtime = await createProcessRuntime({ stateDir, ports: range, cgroups: 'none' });
+    expect(await runtime.limitations()).toEqual([
+      expect.stringMatching(/^Memory limits are held by looking once a second/),
+      expect.stringMatching(/^CPU limits are not enforced/),
+    ]);
+    const limits = { memory: (128 * 1024 ** 2) as Bytes, cpus: null };
+    await runtime.apply(desire({ limits, environment: { EAT_BYTES: String(300 * 1024 ** 2) } }), never);
+    await poll(
+      async () => ((await instances())[0]?.reason ?? '').startsWith('used more than 128 MB of memory (its limit)'),
+      'ended',
+    );
+  });
+
+  test('the log collector is single, is started again when it was killed, and no line is lost or doubled by that', async () => {
+    await runtime.apply(desire({ environment: { LINE_EVERY_MS: '1' } }), never);
+    await untilReady(1);
+    for (let kills = 0; kills < 3; kills += 1) {
+      let collector: ProcessIdentity | null = null;
+      await poll(async () => {
+        collector = readIdentity(stateDir);
+        return collector !== null && (await table.isAlive(collector));
+      }, 'a collector runs');
+      const text = await collect(200);
+      expect(text).toEqual(text.map((_, index) => `line ${index + 1}`));
+      const killed = collector as ProcessIdentity | null;
+      if (killed === null) throw new Error('no collector');
+      process.kill(killed.pid, 'SIGKILL');
+      await poll(async () => !(await table.isAlive(killed)), 'the collector is gone');
+    }
+    const all = await collect(800);
+    expect(all).toEqual(all.map((_, index) => `line ${index + 1}`));
+    expect(collectorsOf(stateDir).length).toBe(1);
+  });
+
+  /** All lines, as soon as there are at least so many. */
+  async function collect(atLeast: number): Promise<string[]> {
+    let texts: string[] = [];
+    await poll(async () => {
+      texts = [];
+      const query = { environment: 'staging', service: 'api', tail: 1_000_000, follow: false };
+      for await (const line of runtime.logs(query, never)) texts.push(line.text);
+      return texts.length >= atLeast;
+    }, `${atLeast} lines`);
+    return texts;
+  }
+
+  const collectorsOf = (folder: string): readonly string[] =>
+    readdirSync('/proc').filter((name) => {
+      try {
+        const args = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0');
+        return args.includes(folder) && args.some((arg) => arg.includes('log-collector'));
+      } catch {
+        return false;
+      }
+    });
+
+  test('raw output on disk stays small however much an instance writes, and every line is collected', async () => {
+    const count = 30_000;
+    await runtime.apply(desire({ environment: { LINES: String(count), LINE_BYTES: '500' } }), never);
+    const [instance] = await untilReady(1);
+    const texts = (await collect(count)).map((text) => Number(text.split(' ')[1]));
+    expect(texts).toEqual(texts.map((_, index) => index + 1));
+    const raw = join(dirname(recordFile(instance?.id ?? '')), '1.stdout');
+    const { blocks } = await import('node:fs').then(({ statSync }) => statSync(raw));
+    const limit = await runtime.limitations();
+    expect(limit).toEqual([]);
+    expect(blocks * 512).toBeLessThan(6 * 1024 ** 2);
+  });
+});
