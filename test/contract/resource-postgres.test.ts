@@ -195,6 +195,37 @@ describe('embedded PostgreSQL: a server', () => {
     expect(error.message).toContain('status');
   });
 
+  it.runIf(process.platform === 'linux')(
+    'says that it was killed while starting, and starts the next time',
+    async () => {
+      const starting = caught(driver().start(never));
+      const fresh = join(options.directory, 'data.new');
+      // initdb, or what it runs: whichever is found first by the folder in its arguments.
+      const worker = (): number | undefined =>
+        readdirSync('/proc')
+          .map(Number)
+          .find((pid) => {
+            try {
+              const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+              return pid > 1 && command.includes('initdb') && command.includes(fresh);
+            } catch {
+              return false;
+            }
+          });
+      const deadline = performance.now() + 10_000;
+      let pid = worker();
+      while (pid === undefined && performance.now() < deadline) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        pid = worker();
+      }
+      process.kill(pid ?? Number.NaN, 'SIGKILL');
+      expect((await starting).message).toContain('killed by SIGKILL');
+      expect(existsSync(fresh)).toBe(false);
+      await driver().start(never);
+      expect((await driver().status()).state).toBe('ready');
+    },
+  );
+
   it('begins again cleanly when it was aborted while making its data', async () => {
     const abort = new AbortController();
     const starting = driver().start(abort.signal);
@@ -246,7 +277,7 @@ describe('embedded PostgreSQL: a server', () => {
     });
   });
 
-  it('unpacks its programs when the links of the package are missing', async () => {
+  it('can unpack its programs into the cache, links included', async () => {
     const { findBinaries } = await import('../../src/drivers/resource/postgres/binaries.ts');
     const { initdb, major } = await findBinaries(options.cacheDirectory, true);
     expect(initdb.startsWith(options.cacheDirectory)).toBe(true);

@@ -53,6 +53,7 @@ export function resourceContract(name: string, make: () => Promise<ResourceUnder
     let resource: ResourceUnderTest;
     let url: string;
     let schemas = 0;
+    const folders: string[] = [];
 
     beforeAll(async () => {
       resource = await make();
@@ -62,6 +63,7 @@ export function resourceContract(name: string, make: () => Promise<ResourceUnder
     });
     afterAll(async () => {
       await resource.dispose();
+      for (const each of folders) rmSync(each, { recursive: true, force: true });
     });
 
     /** A folder of migrations, and a schema of its own, so that tests do not see each other's. */
@@ -80,6 +82,7 @@ export function resourceContract(name: string, make: () => Promise<ResourceUnder
       const user = decodeURIComponent(new URL(url).username);
       await query(url, `CREATE SCHEMA ${schema}; ALTER ROLE "${user}" SET search_path = ${schema}`);
       const directory = mkdtempSync(join(tmpdir(), 'veza-migrations-'));
+      folders.push(directory);
       const write = (more: Record<string, string>): void => {
         rmSync(directory, { recursive: true, force: true });
         mkdirSync(directory);
