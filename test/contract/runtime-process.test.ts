@@ -237,6 +237,25 @@ describe('runtime process on this machine', () => {
     );
   });
 
+  test('a CPU limit is kept to, or limitations say that it is not', async () => {
+    const limits = { memory: null, cpus: 0.25 };
+    await runtime.apply(desire({ limits, environment: { BUSY: '1' } }), never);
+    const [instance] = await untilReady(1);
+    const from = { wall: performance.now(), cpu: cpuSeconds(instance?.pid ?? 0) };
+    await poll(() => performance.now() - from.wall > 1500, '1.5 s of measuring');
+    const share = (cpuSeconds(instance?.pid ?? 0) - from.cpu) / ((performance.now() - from.wall) / 1000);
+    const isEnforced = !(await runtime.limitations()).some((text) => text.startsWith('CPU limits are not enforced'));
+    if (isEnforced) expect(share).toBeLessThan(0.4);
+    else expect(share).toBeGreaterThan(0.4);
+  });
+
+  /** Processor time a process has used: fields 14 and 15 of /proc/PID/stat, in hundredths of a second. */
+  const cpuSeconds = (pid: number): number => {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  };
+
   test('the log collector is single, is started again when it was killed, and no line is lost or doubled by that', async () => {
     await runtime.apply(desire({ environment: { LINE_EVERY_MS: '1' } }), never);
     await untilReady(1);

@@ -220,8 +220,10 @@ export function runtimeContract(name: string, prepare: () => Promise<RuntimeUnde
     describe('environment', () => {
       test('holds what was declared, what tells it who it is, and nothing of the parent', async () => {
         process.env.VEZA_CONTRACT_LEAK = 'of the parent';
+        process.env.NODE_V8_COVERAGE ??= scratch;
         await runtime.apply(desire({ DATABASE_URL: 'postgres://here', EMPTY: '' }), never);
         delete process.env.VEZA_CONTRACT_LEAK;
+        if (process.env.NODE_V8_COVERAGE === scratch) delete process.env.NODE_V8_COVERAGE;
         const instance = only(await untilReady(1));
         const environment = JSON.parse(await ask(instance, '/env')) as Record<string, string>;
         expect(environment).toMatchObject({

@@ -14,17 +14,16 @@ export const basePath = (): string => {
   return [dirname(process.execPath), ...homebrew, ...system].join(delimiter);
 };
 
+/** Node hands this one on to every child unless it is named; a value of `undefined` names it and leaves it out. */
+export const notInherited: NodeJS.ProcessEnv = { NODE_V8_COVERAGE: undefined };
+
 /**
  * The whole environment of an instance. Declared values win over PATH, HOME and TMPDIR; what tells an instance who it is
  * and where it listens cannot be declared away.
  */
-export function instanceEnvironment(
-  desire: SlotDesire,
-  id: string,
-  port: number,
-  folder: string,
-): Record<string, string> {
+export function instanceEnvironment(desire: SlotDesire, id: string, port: number, folder: string): NodeJS.ProcessEnv {
   return {
+    ...notInherited,
     PATH: basePath(),
     HOME: join(folder, 'home'),
     TMPDIR: join(folder, 'tmp'),

@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { ProgramNotStartedError } from '../../../errors.ts';
 import type { OneOff } from '../runtime.ts';
-import { basePath, signalGroup } from './launch.ts';
+import { basePath, notInherited, signalGroup } from './launch.ts';
 import { killLeftovers } from './leftovers.ts';
 import { INSTANCE_MARKER, type ProcessTable } from './process-table.ts';
 
@@ -41,6 +41,7 @@ async function runToEnd(folder: string, oneOff: OneOff, signal: AbortSignal): Pr
   const child = spawn(program, args, {
     cwd: oneOff.artifactDir,
     env: {
+      ...notInherited,
       PATH: basePath(),
       HOME: join(folder, 'home'),
       TMPDIR: join(folder, 'tmp'),
