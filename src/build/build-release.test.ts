@@ -48,7 +48,10 @@ const service = (more: Partial<Service> = {}): Service =>
 
 const git = (...args: readonly string[]): string => {
   const identity = ['-c', 'user.name=Ana', '-c', 'user.email=ana@example.org'];
-  const { status, stdout, stderr } = spawnSync('git', ['-C', project, ...identity, ...args], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync('git', ['-C', project, ...identity, ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null' },
+  });
   if (status !== 0) throw new Error(stderr);
   return stdout.trim();
 };

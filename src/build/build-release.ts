@@ -48,6 +48,11 @@ export interface BuildRequest {
   readonly timeLimitMs?: number;
   /** Time from SIGTERM to SIGKILL when a build is stopped; 5 seconds unless told. */
   readonly stopGraceMs?: number;
+  /**
+   * Names of variables of this process that the recipe sees too; none unless told. Meant for how to reach the network
+   * (`HTTPS_PROXY`, `NODE_EXTRA_CA_CERTS`), which depends on the machine and not on what is built.
+   */
+  readonly passEnvironment?: readonly string[];
   /** Where the clean copy is made, outside the repository; the system's temporary folder unless told. */
   readonly workDir?: string;
 }
@@ -177,6 +182,7 @@ const runCommands = async (request: BuildRequest, built: BuiltFrom, copy: string
         node: process.execPath,
         temporaryFolder: temporary,
         committedAtSeconds: built.source.committedAtSeconds,
+        pass: request.passEnvironment ?? [],
       }),
       timeLimitMs: request.timeLimitMs ?? 15 * 60_000,
       stopGraceMs: request.stopGraceMs ?? 5000,

@@ -84,11 +84,13 @@ describe('a build recipe', () => {
         PATH: `relative${delimiter}${delimiter}/usr/bin${delimiter}/bin`,
         HOME: '/home/ana',
         SECRET: 'x',
+        HTTPS_PROXY: 'http://proxy:3128',
         LANG: 'sv_SE',
       },
       node: process.execPath,
       temporaryFolder: '/tmp/t',
       committedAtSeconds: 1_700_000_000,
+      pass: ['HTTPS_PROXY', 'NO_PROXY', 'LANG'],
     });
     const lines: string[] = [];
     await runRecipe(
@@ -97,6 +99,7 @@ describe('a build recipe', () => {
     );
     expect(JSON.parse(lines.join(''))).toEqual({
       PATH: [dirname(process.execPath), '/usr/bin', '/bin'].join(delimiter),
+      HTTPS_PROXY: 'http://proxy:3128',
       HOME: '/home/ana',
       TMPDIR: '/tmp/t',
       CI: 'true',
@@ -112,6 +115,7 @@ describe('a build recipe', () => {
       node: process.execPath,
       temporaryFolder: '/tmp',
       committedAtSeconds: 0,
+      pass: [],
     });
     const lines: string[] = [];
     await runRecipe(

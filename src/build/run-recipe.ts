@@ -21,7 +21,7 @@ export interface RecipeRun {
 
 /**
  * The environment of a build. Nothing of the parent's but where programs are (PATH) and where the user's caches and
- * registry settings are (HOME), so that a build does not depend on who runs it.
+ * registry settings are (HOME), and what is passed on by name, so that a build does not depend on who runs it.
  *
  * `SOURCE_DATE_EPOCH`: https://reproducible-builds.org/specs/source-date-epoch/
  */
@@ -31,10 +31,17 @@ export const buildEnvironment = (request: {
   readonly node: string;
   readonly temporaryFolder: string;
   readonly committedAtSeconds: number;
+  /** Names of further variables of the parent; what is set here wins. */
+  readonly pass: readonly string[];
 }): Readonly<Record<string, string>> => {
   // Relative entries would mean other programs in the clean copy than outside.
   const inherited = (request.parent['PATH'] ?? '/usr/local/bin:/usr/bin:/bin').split(delimiter).filter(isAbsolute);
+  const passed = request.pass.flatMap((name) => {
+    const value = request.parent[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
   return {
+    ...Object.fromEntries(passed),
     PATH: [...new Set([dirname(request.node), ...inherited])].join(delimiter),
     HOME: request.parent['HOME'] ?? request.temporaryFolder,
     TMPDIR: request.temporaryFolder,
