@@ -50,7 +50,8 @@ const git = (...args: readonly string[]): string => {
   const identity = ['-c', 'user.name=Ana', '-c', 'user.email=ana@example.org'];
   const { status, stdout, stderr } = spawnSync('git', ['-C', project, ...identity, ...args], {
     encoding: 'utf8',
-    env: { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null' },
+    // All commits in the same second: the build writes SOURCE_DATE_EPOCH into its output.
+    env: { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null', GIT_COMMITTER_DATE: '2024-05-06T07:08:09Z' },
   });
   if (status !== 0) throw new Error(stderr);
   return stdout.trim();
@@ -131,7 +132,7 @@ describe('building a release', () => {
     expect(await catalog.get(release.id, null)).toEqual(release);
     const unpacked = await store.unpack(release.artifact, never);
     expect((await readdir(unpacked)).toSorted()).toEqual(['nested', 'run.sh', 'src', 'zz']);
-    expect(await readFile(join(unpacked, 'nested/env'), 'utf8')).toBe(`${git('show', '-s', '--format=%ct')} true 0`);
+    expect(await readFile(join(unpacked, 'nested/env'), 'utf8')).toBe(`${Date.UTC(2024, 4, 6, 7, 8, 9) / 1000} true 0`);
     expect(kinds()).toEqual(['source', 'command', 'output', 'packed', 'released']);
     expect(await readdir(workDir)).toEqual([]);
     // and the working tree is as it was
