@@ -44,12 +44,16 @@ describe('latency buckets', () => {
 describe('counts', () => {
   it('give a quantile within 1.6 % and 50 us of the exact one', () => {
     fc.assert(
-      fc.property(fc.array(latency, { minLength: 1, maxLength: 200 }), fc.double({ min: 0, max: 1, noNaN: true }), (all, q) => {
-        const sorted = [...all].sort((a, b) => a - b);
-        const exact = sorted[Math.max(1, Math.ceil(q * all.length)) - 1] ?? 0;
-        const estimate = quantile(countsOf(all), q) ?? Number.NaN;
-        expect(Math.abs(estimate - exact)).toBeLessThanOrEqual(exact * 0.016 + 0.051);
-      }),
+      fc.property(
+        fc.array(latency, { minLength: 1, maxLength: 200 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (all, q) => {
+          const sorted = [...all].sort((a, b) => a - b);
+          const exact = sorted[Math.max(1, Math.ceil(q * all.length)) - 1] ?? 0;
+          const estimate = quantile(countsOf(all), q) ?? Number.NaN;
+          expect(Math.abs(estimate - exact)).toBeLessThanOrEqual(exact * 0.016 + 0.051);
+        },
+      ),
     );
   });
 
@@ -59,11 +63,15 @@ describe('counts', () => {
 
   it('count what is above a threshold, never too many, and all that is 3.2 % above', () => {
     fc.assert(
-      fc.property(fc.array(latency, { maxLength: 200 }), fc.double({ min: 0.2, max: 10_000, noNaN: true }), (all, ms) => {
-        const above = countAbove(countsOf(all), ms);
-        expect(above).toBeLessThanOrEqual(all.filter((one) => one >= ms).length);
-        expect(above).toBeGreaterThanOrEqual(all.filter((one) => one >= ms * 1.0321).length);
-      }),
+      fc.property(
+        fc.array(latency, { maxLength: 200 }),
+        fc.double({ min: 0.2, max: 10_000, noNaN: true }),
+        (all, ms) => {
+          const above = countAbove(countsOf(all), ms);
+          expect(above).toBeLessThanOrEqual(all.filter((one) => one >= ms).length);
+          expect(above).toBeGreaterThanOrEqual(all.filter((one) => one >= ms * 1.0321).length);
+        },
+      ),
     );
   });
 

@@ -1,0 +1,229 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import net, { type AddressInfo } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { RouteTableEntry } from '../../src/core/route-table.ts';
+import {
+  createGatewayRouter,
+  stopGateway,
+  type GatewayRouter,
+} from '../../src/drivers/router/gateway/gateway-router.ts';
+import { GatewayMismatchError, GatewayRefusedError, GatewayStartError } from '../../src/errors.ts';
+import { ask, openEvents, openWebSocket } from './router-client.ts';
+import { startInstance, until, type Instance } from './router-instance.ts';
+import { routerContract } from './router.contract.ts';
+
+const listen = { host: '127.0.0.1', port: 0 };
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+const temporaryFolder = (): Promise<string> => mkdtemp(path.join(os.tmpdir(), 'veza-gateway-'));
+
+routerContract('gateway', async () => {
+  const stateDir = await temporaryFolder();
+  const router = await createGatewayRouter({ stateDir, listen });
+  return {
+    router,
+    publicPort: router.listen.port,
+    internalPort: await freePort(),
+    crash: async () => {
+      process.kill(router.pid, 'SIGKILL');
+    },
+    end: async () => {
+      await router.close();
+      await stopGateway(stateDir, 0);
+      await rm(stateDir, { recursive: true, force: true });
+    },
+  };
+});
+
+describe('the gateway process', () => {
+  const signal = AbortSignal.timeout(600_000);
+  let stateDir: string;
+  let routers: GatewayRouter[];
+  let instance: Instance;
+
+  beforeEach(async () => {
+    stateDir = await temporaryFolder();
+    routers = [];
+    instance = await startInstance('a');
+  });
+
+  afterEach(async () => {
+    await Promise.all(routers.map((router) => router.close()));
+    await stopGateway(stateDir, 0);
+    await instance.kill();
+    await rm(stateDir, { recursive: true, force: true });
+  });
+
+  async function open(place: Partial<Parameters<typeof createGatewayRouter>[0]> = {}): Promise<GatewayRouter> {
+    const router = await createGatewayRouter({ stateDir, listen, ...place });
+    routers.push(router);
+    return router;
+  }
+
+  async function entry(proxy: Record<string, unknown> = {}): Promise<RouteTableEntry> {
+    return {
+      service: 'web',
+      public: { hosts: [], paths: ['/'], sticky: false, canaryHeader: null },
+      internalPort: await freePort(),
+      proxy: { responseTimeoutMs: 5_000, idleTimeoutMs: 5_000, maxBodyBytes: null, drainMs: 500, ...proxy },
+      stable: 'blue',
+      candidateWeight: 0,
+      endpoints: { blue: [instance.endpoint], green: [] },
+      releases: { blue: 'rel_1', green: null },
+    } as unknown as RouteTableEntry;
+  }
+
+  it('is shared by all drivers of a state folder', async () => {
+    const [first, second] = [await open(), await open()];
+    expect(second.pid).toBe(first.pid);
+    expect(second.listen).toEqual(first.listen);
+  });
+
+  it('starts from a state folder whose path is too long for a Unix socket', async () => {
+    const deep = path.join(stateDir, 'x'.repeat(120));
+    const router = await open({ stateDir: deep });
+    expect(await router.observe(signal)).toEqual([]);
+    expect(await stopGateway(deep, 0)).toBe(true);
+  });
+
+  it('refuses another address than the running one has', async () => {
+    await open();
+    await expect(open({ listen: { host: '127.0.0.1', port: await freePort() } })).rejects.toBeInstanceOf(
+      GatewayMismatchError,
+    );
+  });
+
+  it('says why it cannot start', async () => {
+    const taken = net.createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const { port } = taken.address() as AddressInfo;
+    const failure = await open({ listen: { host: '127.0.0.1', port } }).catch((error: unknown) => error);
+    taken.close();
+    expect(failure).toBeInstanceOf(GatewayStartError);
+    expect(String(failure)).toContain('EADDRINUSE');
+  });
+
+  it('refuses an internal port that is taken, and keeps what is in force', async () => {
+    const router = await open();
+    const good = await entry();
+    await router.write({ epoch: 1, version: 1 }, good, signal);
+    const taken = net.createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const { port } = taken.address() as AddressInfo;
+    const refused = await router
+      .write({ epoch: 1, version: 2 }, { ...good, internalPort: port }, signal)
+      .catch((error: unknown) => error);
+    taken.close();
+    expect(refused).toBeInstanceOf(GatewayRefusedError);
+    expect((await router.observe(signal))[0]?.stamp).toEqual({ epoch: 1, version: 1 });
+  });
+
+  it('refuses a message that makes no sense, and says where', async () => {
+    const router = await open();
+    const wrong = { ...(await entry()), candidateWeight: 101 };
+    await expect(router.write({ epoch: 1, version: 1 }, wrong, signal)).rejects.toThrow(/candidateWeight/);
+  });
+
+  it('sets a damaged table aside, says so, and starts', async () => {
+    const before = await open();
+    await before.write({ epoch: 1, version: 1 }, await entry(), signal);
+    await before.close();
+    await stopGateway(stateDir, 0);
+    await writeFile(path.join(stateDir, 'gateway', 'table.json'), '{"format":1,"sha256":"0"}\n{"routes":[]}\n');
+    const router = await open();
+    expect(await router.observe(signal)).toEqual([]);
+    expect((await router.warnings(signal)).join()).toContain('set aside');
+    expect((await readdir(path.join(stateDir, 'gateway'))).some((file) => file.startsWith('table.json.corrupt-'))).toBe(
+      true,
+    );
+    await router.write({ epoch: 2, version: 1 }, await entry(), signal);
+    expect((await ask(router.listen.port, '/')).status).toBe(200);
+  });
+
+  it('answers what is in flight and tells streams to come back when it is stopped', async () => {
+    const router = await open();
+    await router.write({ epoch: 1, version: 1 }, await entry(), signal);
+    const { port } = router.listen;
+    const held = ask(port, '/held');
+    const client = await openWebSocket(port);
+    const events = await openEvents(port);
+    await instance.held(1);
+    await router.close();
+    const stopped = stopGateway(stateDir, 10_000);
+    expect(await client.closed).toEqual({ code: 1012 });
+    expect(await events.ended).toEqual({ clean: true });
+    instance.release();
+    expect((await held).body).toBe('held');
+    expect(await stopped).toBe(true);
+    await expect(ask(port, '/')).rejects.toThrow(/ECONNREFUSED/);
+  });
+
+  it('answers 503 with Retry-After above its limit of requests in flight', async () => {
+    const router = await open({ limits: { maxInFlight: 2, maxStreams: 1 } });
+    await router.write({ epoch: 1, version: 1 }, await entry(), signal);
+    const { port } = router.listen;
+    const held = [ask(port, '/held'), ask(port, '/held')];
+    await instance.held(2);
+    const over = await ask(port, '/');
+    expect(over.status).toBe(503);
+    expect(over.headers).toMatchObject({ 'retry-after': '1', 'x-veza-error': 'overloaded' });
+    instance.release();
+    await Promise.all(held);
+    const client = await openWebSocket(port);
+    await expect(openWebSocket(port)).rejects.toThrow(/503/);
+    client.socket.close();
+  });
+
+  it('does not wait for a client that sends its head slowly, nor for one that stops in its body', async () => {
+    const router = await open({ limits: { headersTimeoutMs: 500 } });
+    await router.write({ epoch: 1, version: 1 }, await entry({ idleTimeoutMs: 500 }), signal);
+    const say = async (text: string): Promise<string> => {
+      const socket = net.connect(router.listen.port, '127.0.0.1');
+      let heard = '';
+      socket.on('data', (chunk) => (heard += chunk.toString()));
+      socket.on('error', () => {});
+      socket.write(text);
+      await new Promise((resolve) => socket.once('close', resolve));
+      return heard;
+    };
+    const [head, body] = await Promise.all([
+      say('GET / HTTP/1.1\r\nhost: x\r\n'),
+      say('POST /upload HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc'),
+    ]);
+    expect(head).toMatch(/^HTTP\/1.1 408 /);
+    expect(body).toMatch(/^HTTP\/1.1 408 /);
+    expect(body).toContain('x-veza-error: request-timeout');
+  });
+
+  it('refuses what it cannot pass on safely', async () => {
+    const router = await open({ limits: { maxHeaders: 20 } });
+    await router.write({ epoch: 1, version: 1 }, await entry(), signal);
+    const firstLine = async (text: string): Promise<string> => {
+      const socket = net.connect(router.listen.port, '127.0.0.1');
+      let heard = '';
+      socket.on('data', (chunk) => (heard += chunk.toString()));
+      socket.on('error', () => {});
+      socket.write(text);
+      await until(() => heard.includes('\r\n'), 'an answer');
+      socket.destroy();
+      return heard.split('\r\n', 1)[0] ?? '';
+    };
+    expect(await firstLine('GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n')).toContain(' 400 ');
+    expect(await firstLine('GET / HTTP/1.1\r\n\r\n')).toContain(' 400 ');
+    expect(
+      await firstLine('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'),
+    ).toContain(' 400 ');
+    expect(await firstLine(`GET / HTTP/1.1\r\nhost: a\r\n${'x: y\r\n'.repeat(30)}\r\n`)).toContain(' 431 ');
+    expect(await firstLine(`GET / HTTP/1.1\r\nhost: a\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`)).toContain(' 431 ');
+    expect(instance.requests()).toBe(0);
+  });
+});
