@@ -27,8 +27,8 @@ export const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
   cli: ['core', 'errors', 'api', 'spec'],
   // Checks answers under load. Knows nothing of the product that it measures.
   load: ['core'],
-  // A person with a terminal: drives the CLI and the load client, and is imported by nobody.
-  demo: ['core', 'errors', 'api', 'load'],
+  // A person with a terminal: drives the CLI and the load client, prints as the CLI does, and is imported by nobody.
+  demo: ['core', 'errors', 'api', 'cli', 'load'],
   // What `import … from 'veza-deploy'` sees.
   index: ['core', 'errors', 'api'],
 };
