@@ -65,9 +65,8 @@ export async function watchDeployments(
 function sayHowToComeBack({ terminal }: VerbContext, ids: readonly string[]): void {
   const { style } = terminal;
   for (const id of ids) {
-    terminal.note(
-      `${paint(style, 'bold', id)} goes on without you. Come back: \`veza watch ${id}\`. Stop it: \`veza abort ${id}\`.`,
-    );
+    terminal.note(`${paint(style, 'bold', id)} goes on without you.`);
+    terminal.note(`  Come back: \`veza watch ${id}\`. Stop it: \`veza abort ${id}\`.`);
   }
 }
 

@@ -36,10 +36,10 @@ export const releases: Verb = {
       { title: 'RELEASE' },
       { title: 'SERVICE' },
       { title: 'BUILT' },
-      { title: 'SIZE', align: 'right' as const },
-      { title: 'COMMIT' },
+      { title: 'SIZE', align: 'right' as const, optional: 2 },
+      { title: 'COMMIT', optional: 1 },
       { title: 'RUNS IN' },
-      { title: 'SUBJECT' },
+      { title: 'SUBJECT', enough: 20 },
     ];
     for (const line of table(terminal.style, columns, rows)) terminal.out(line);
     return ExitStatus.ok;

@@ -1,15 +1,6 @@
 import type { ArmTrafficView, DeploymentView, LegView, PhaseName } from '../../api/schemas.ts';
-import {
-  clockText,
-  durationText,
-  latencyText,
-  percentText,
-  plural,
-  rateText,
-  relativeText,
-  shortRelease,
-} from './numbers.ts';
-import { cut, padEnd, padStart, paint, type Sign, sign, slotPaint, type Style, wrap } from './style.ts';
+import { clockText, durationText, latencyText, percentText, plural, rateText, shortRelease } from './numbers.ts';
+import { cut, padEnd, padStart, paint, type Sign, sign, slotPaint, type Style, widthOf, wrap } from './style.ts';
 
 /** Release id → what its commit says, for people; may know none. */
 export type Labels = ReadonlyMap<string, string>;
@@ -20,6 +11,9 @@ export interface RenderContext {
   readonly now: number;
   readonly labels: Labels;
 }
+
+/** Columns below which a label is left out. */
+const LEAST_LABEL = 16;
 
 /** What a deployment passes, in the words of the phases. */
 const TRAIL: readonly { readonly phase: PhaseName; readonly word: string }[] = [
@@ -63,10 +57,12 @@ function trailLine(view: DeploymentView, style: Style): string {
   if (view.phase === 'reverting' || view.phase === 'reverted' || view.phase === 'stuck') {
     return `  ${paint(style, view.phase === 'reverting' ? 'yellow' : 'red', `${sign(style, 'failed')} ${view.phase}`)}`;
   }
-  const steps = view.steps.length > 0;
-  const words = TRAIL.filter(({ phase }) =>
-    phase === 'stepping' ? steps || view.phase === phase : phase !== 'migrating' || view.phase === phase,
-  );
+  // What this one does not pass is left out; retiring is shown when it is time, nobody waits for it.
+  const passes = (phase: PhaseName): boolean => {
+    if (phase === view.phase) return true;
+    return phase === 'stepping' ? view.steps.length > 0 : phase !== 'migrating' && phase !== 'retiring';
+  };
+  const words = TRAIL.filter(({ phase }) => passes(phase));
   const at = view.phase === 'succeeded' ? words.length : words.findIndex(({ phase }) => phase === view.phase);
   const part = (word: string, index: number): string => {
     if (index < at) return paint(style, 'green', `${sign(style, 'done')} ${word}`);
@@ -77,7 +73,7 @@ function trailLine(view: DeploymentView, style: Style): string {
   const all = words.map(({ word }, index) => part(word, index));
   const whole = `  ${all.join('  ')}`;
   // A narrow terminal gets where it is now and what comes.
-  if (words.map(({ word }) => word.length + 4).reduce((sum, width) => sum + width, 6) <= style.width) return whole;
+  if (widthOf(whole) <= style.width) return whole;
   return `  ${all.slice(Math.max(0, at - 1), at + 3).join('  ')}`;
 }
 
@@ -90,14 +86,16 @@ function legLines(view: DeploymentView, leg: LegView, context: RenderContext): r
     stable === null
       ? `${sign(style, 'arrow')} ${slotPaint(style, leg.candidate.slot, to)}`
       : `${slotPaint(style, stable.slot, from)} ${sign(style, 'arrow')} ${slotPaint(style, leg.candidate.slot, to)}`;
-  const label = context.labels.get(leg.candidate.release);
-  const weight = padStart(`${leg.weight} %`, 5);
-  const lines = [
-    `  ${paint(style, 'bold', padEnd(leg.service, nameWidth))} ${weightBar(leg, style)} ${weight}  ${move}${label === undefined ? '' : paint(style, 'dim', `  ${label}`)}`,
-  ];
-  const ready = `${leg.ready}/${leg.wanted} ready`;
+  const head = `  ${paint(style, 'bold', padEnd(leg.service, nameWidth))} ${weightBar(leg, style)} ${padStart(`${leg.weight} %`, 5)}  ${move}`;
+  // A label that would be cut to a few letters says nothing.
+  const label = context.labels.get(leg.candidate.release) ?? '';
+  const fits = label !== '' && style.width - widthOf(head) >= Math.min(widthOf(label), LEAST_LABEL) + 2;
+  const lines = [fits ? `${head}  ${paint(style, 'dim', label)}` : head];
+  const ready = leg.wanted === 0 ? '' : `${leg.ready}/${leg.wanted} ready`;
+  // What the last ten seconds were like is no news once it has ended.
+  if (hasEnded(view)) return [...lines, ...verdictLine(leg, style)];
   if (leg.traffic === null) {
-    if (!hasEnded(view)) lines.push(`    candidate  ${readyText(leg, ready, style)}`);
+    if (ready !== '') lines.push(`    candidate  ${readyText(leg, ready, style)}`);
   } else {
     const stableReady = leg.stableReady === null ? '' : `${leg.stableReady}/${leg.instances} ready`;
     if (stable !== null)
@@ -108,20 +106,21 @@ function legLines(view: DeploymentView, leg: LegView, context: RenderContext): r
       `    ${slotPaint(style, leg.candidate.slot, 'candidate')}  ${armText(leg.traffic.candidate, style)}  ${readyText(leg, ready, style)}`,
     );
   }
-  if (leg.note !== null && !hasEnded(view))
-    lines.push(`    ${paint(style, 'yellow', `${sign(style, 'warning')} ${leg.note}`)}`);
-  if (leg.verdict === 'worse' && leg.evidence !== null) {
-    lines.push(`    ${paint(style, 'red', `${sign(style, 'failed')} ${leg.evidence.summary}`)}`);
-  }
-  return lines;
+  if (leg.note !== null) lines.push(`    ${paint(style, 'yellow', `${sign(style, 'warning')} ${leg.note}`)}`);
+  return [...lines, ...verdictLine(leg, style)];
 }
+
+const verdictLine = (leg: LegView, style: Style): readonly string[] =>
+  leg.verdict === 'worse' && leg.evidence !== null
+    ? [`    ${paint(style, 'red', `${sign(style, 'failed')} ${leg.evidence.summary}`)}`]
+    : [];
 
 const readyText = (leg: LegView, text: string, style: Style): string =>
   leg.wanted > 0 && leg.ready < leg.wanted ? paint(style, 'yellow', text) : paint(style, 'dim', text);
 
 /** Candidate's share from the left, in the colours of the slots. */
 function weightBar(leg: LegView, style: Style): string {
-  const width = Math.max(8, Math.min(30, style.width - 52));
+  const width = Math.max(8, Math.min(30, style.width - 56));
   // A candidate that has any traffic is seen, and a stable that has any too.
   const exact = (leg.weight / 100) * width;
   const filled =
@@ -149,15 +148,12 @@ function waitLines(view: DeploymentView, { style, now }: RenderContext): readonl
   );
   if (view.reason !== null) lines.push(paint(style, 'red', `  ${reasonText(view)}`));
   if (view.waitsFor !== null) {
+    const left = view.until === null ? null : view.until - now;
     const until =
-      view.until === null
+      view.until === null || left === null
         ? ''
-        : paint(
-            style,
-            'dim',
-            `, ${view.until > now ? `${relativeText(view.until, now)} at the latest (${clockText(view.until, now)})` : 'any moment now'}`,
-          );
-    lines.push(`  waits for ${view.waitsFor}${until}`);
+        : `, until ${clockText(view.until, now)}${left > 0 ? ` (${durationText(Math.ceil(left / 1000) * 1000)})` : ''}`;
+    lines.push(`  waits for ${view.waitsFor}${paint(style, 'dim', until)}`);
   }
   return lines;
 }

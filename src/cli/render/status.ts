@@ -1,7 +1,7 @@
 import type { DeploymentView, ServiceStatusView, StatusView } from '../../api/schemas.ts';
 import { clockText, durationText, relativeText, shortRelease } from './numbers.ts';
 import { listText } from './deployment.ts';
-import { paint, sign, slotPaint, type Style } from './style.ts';
+import { paint, sign, slotPaint, type Style, wrap } from './style.ts';
 import { table } from './table.ts';
 
 interface StatusContext {
@@ -23,11 +23,11 @@ export function statusLines(view: StatusView, { style, now }: StatusContext): re
     const columns = [
       { title: 'SERVICE' },
       { title: 'RELEASE' },
-      { title: 'SLOT' },
+      { title: 'SLOT', optional: 1 },
       { title: 'READY', align: 'right' as const },
-      { title: 'CANDIDATE' },
+      { title: 'CANDIDATE', optional: 3 },
       { title: 'DEPLOYMENT' },
-      { title: 'SINCE' },
+      { title: 'SINCE', optional: 2 },
       { title: 'URL' },
     ];
     lines.push(
@@ -44,7 +44,7 @@ export function statusLines(view: StatusView, { style, now }: StatusContext): re
     }
     for (const service of services) lines.push(...remarks(service, style, now));
   }
-  for (const note of view.notes) lines.push(paint(style, 'yellow', `${sign(style, 'warning')} ${note}`));
+  for (const note of view.notes) lines.push(...remark(style, note));
   if (environments.length === 0) lines.push(`${view.platform} has no services.`);
   return lines;
 }
@@ -57,51 +57,49 @@ function serviceRow(service: ServiceStatusView, style: Style, now: number): read
     stable === null ? paint(style, 'dim', 'not deployed') : shortRelease(stable.release),
     stable === null ? '' : slotPaint(style, stable.slot, stable.slot),
     stable === null ? '' : service.ready < service.wanted ? paint(style, 'red', ready) : ready,
-    candidate === null
-      ? ''
-      : `${slotPaint(style, candidate.slot, shortRelease(candidate.release))} ${service.weight} %`,
-    service.deployment === null ? '' : `${service.deployment}${service.phase === null ? '' : ` ${service.phase}`}`,
+    candidate === null ? '' : slotPaint(style, candidate.slot, shortRelease(candidate.release)),
+    activeText(service),
     service.deployedAt === null ? '' : relativeText(service.deployedAt, now),
-    service.url ?? (service.internalUrl === null ? '' : paint(style, 'dim', `${service.internalUrl} (internal)`)),
+    service.url ??
+      (service.internalUrl === null ? '' : paint(style, 'dim', `${new URL(service.internalUrl).host} internal`)),
   ];
 }
 
+/** `dep_12 stepping, 25 %` */
+function activeText({ deployment, phase, candidate, weight }: ServiceStatusView): string {
+  if (deployment === null) return '';
+  return `${deployment}${phase === null ? '' : ` ${phase}`}${candidate === null ? '' : `, ${weight} %`}`;
+}
+
 function remarks(service: ServiceStatusView, style: Style, now: number): readonly string[] {
-  const lines: string[] = [];
-  if (service.note !== null)
-    lines.push(paint(style, 'yellow', `${sign(style, 'warning')} ${service.service}: ${service.note}`));
-  for (const instance of service.instances) {
-    if (instance.reason === null || instance.state === 'ready') continue;
-    lines.push(
-      paint(
-        style,
-        'yellow',
-        `${sign(style, 'warning')} ${service.service} ${instance.id} is ${instance.state}: ${instance.reason}`,
-      ),
-    );
-  }
-  if (service.warm !== null && service.warm.until > now) {
-    lines.push(
-      paint(
-        style,
-        'dim',
-        `  ${service.service}: ${shortRelease(service.warm.release)} is warm until ${clockText(service.warm.until, now)}; \`veza rollback ${service.service}\` is one router write`,
-      ),
-    );
+  const problems = service.instances
+    .filter((instance) => instance.reason !== null && instance.state !== 'ready')
+    .map((instance) => `${service.service} ${instance.id} is ${instance.state}: ${instance.reason ?? ''}`);
+  if (service.note !== null) problems.unshift(`${service.service}: ${service.note}`);
+  const lines = problems.flatMap((text) => remark(style, text));
+  const { warm } = service;
+  if (warm !== null && warm.until > now) {
+    const text = `${service.service}: ${shortRelease(warm.release)} is warm until ${clockText(warm.until, now)}; \`veza rollback ${service.service}\` is one router write`;
+    lines.push(...wrap(text, style.width - 2).map((line) => paint(style, 'dim', `  ${line}`)));
   }
   return lines;
 }
+
+const remark = (style: Style, text: string): readonly string[] =>
+  wrap(text, style.width - 2).map((line, index) =>
+    paint(style, 'yellow', `${index === 0 ? sign(style, 'warning') : ' '} ${line}`),
+  );
 
 /** Deployments as a table, newest first. */
 export function deploymentsLines(views: readonly DeploymentView[], { style, now }: StatusContext): readonly string[] {
   const columns = [
     { title: 'ID' },
-    { title: 'ENVIRONMENT' },
+    { title: 'ENVIRONMENT', optional: 1 },
     { title: 'SERVICES' },
     { title: 'STATE' },
     { title: 'STARTED' },
-    { title: 'TOOK', align: 'right' as const },
-    { title: 'WHAT HAPPENED' },
+    { title: 'TOOK', align: 'right' as const, optional: 2 },
+    { title: 'WHAT HAPPENED', enough: 30 },
   ];
   const rows = views.map((view) => {
     const done = view.committedAt ?? view.endedAt;
