@@ -1,6 +1,7 @@
 // What `import … from 'veza-deploy'` gives to a veza.config.ts.
 export { definePlatform, secret } from './core/spec/declaration.ts';
 export type {
+  HealthDeclaration,
   EnvironmentDeclaration,
   PlatformDeclaration,
   ResourceDeclaration,

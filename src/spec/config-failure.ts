@@ -16,7 +16,8 @@ export function failureOf(error: unknown, config: string): Failure {
   }
   const name = error.name === 'Error' ? '' : `${error.name}: `;
   const kind = code === 'ERR_MODULE_NOT_FOUND' || code === 'ERR_PACKAGE_PATH_NOT_EXPORTED' ? 'import' : 'threw';
-  if (kind === 'import') return { kind, file: config, line: null, column: null, reason: reason.replace(/^Cannot/, 'cannot') };
+  if (kind === 'import')
+    return { kind, file: config, line: null, column: null, reason: reason.replace(/^Cannot/, 'cannot') };
   return { kind, ...throwPlace(error.stack ?? '', config), reason: `it threw "${name}${reason}"` };
 }
 

@@ -50,6 +50,6 @@ const formatOf = (file: string): string => (isTypeScript(file) ? 'module-typescr
 
 const [, , file = ''] = process.argv;
 const message = Buffer.from(JSON.stringify(await runConfig(file)));
-for (let written = 0; written < message.length; ) written += writeSync(RESULT_FD, message, written);
+for (let written = 0; written < message.length;) written += writeSync(RESULT_FD, message, written);
 // What the configuration left running (a timer, a server) must not keep this process.
 process.exit(0);

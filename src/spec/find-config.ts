@@ -28,7 +28,11 @@ async function fileOf(path: string): Promise<string> {
     case 'folder':
       return fileOf(join(path, CONFIG_FILE));
     case 'nothing':
-      throw new ConfigUnreadableError(path, 'it does not exist', 'Check the path, or make a working example: `veza init`.');
+      throw new ConfigUnreadableError(
+        path,
+        'it does not exist',
+        'Check the path, or make a working example: `veza init`.',
+      );
   }
 }
 

@@ -1,4 +1,12 @@
-import { parse, type Expression, type Identifier, type Node, type ObjectExpression, type Program, type Property } from 'acorn';
+import {
+  parse,
+  type Expression,
+  type Identifier,
+  type Node,
+  type ObjectExpression,
+  type Program,
+  type Property,
+} from 'acorn';
 
 /** A place in a text file, both 1-based; columns count UTF-16 code units, as editors do. */
 export interface Place {
@@ -129,7 +137,12 @@ const isDefiner = (callee: Node, definers: ReadonlySet<string>): boolean =>
 /** Whether every use of a name puts its value into an object, a list, the default export or `definePlatform`. */
 function isOnlyPlaced(program: Program, name: string, definers: ReadonlySet<string>): boolean {
   const check = (node: Node, parent: Node | null): boolean => {
-    if (node.type === 'Identifier' && (node as Identifier).name === name && parent !== null && !places(node, parent, definers)) {
+    if (
+      node.type === 'Identifier' &&
+      (node as Identifier).name === name &&
+      parent !== null &&
+      !places(node, parent, definers)
+    ) {
       return false;
     }
     return childrenOf(node).every((child) => check(child, node));
@@ -157,5 +170,8 @@ function places(node: Node, parent: Node, definers: ReadonlySet<string>): boolea
 function childrenOf(node: Node): Node[] {
   return Object.values(node)
     .flat()
-    .filter((child): child is Node => typeof child === 'object' && child !== null && typeof Reflect.get(child, 'type') === 'string');
+    .filter(
+      (child): child is Node =>
+        typeof child === 'object' && child !== null && typeof Reflect.get(child, 'type') === 'string',
+    );
 }

@@ -9,7 +9,12 @@ export interface ForeignValue {
 /** What the child process that runs a configuration says about it, once. */
 export type RunMessage =
   /** `javascript` is the source without its types, position for position. */
-  | { readonly kind: 'value'; readonly value: JsonValue; readonly foreign: readonly ForeignValue[]; readonly javascript: string }
+  | {
+      readonly kind: 'value';
+      readonly value: JsonValue;
+      readonly foreign: readonly ForeignValue[];
+      readonly javascript: string;
+    }
   | { readonly kind: 'no-default'; readonly exports: readonly string[] }
   | { readonly kind: 'unreadable'; readonly reason: string }
   | {

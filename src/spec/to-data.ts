@@ -7,14 +7,19 @@ const DEEPEST = 64;
 /** Copies a value as data. What is no data becomes null in the copy and is listed with its path. */
 export function toData(value: unknown): { value: JsonValue; foreign: ForeignValue[] } {
   const foreign: ForeignValue[] = [];
-  const copy = (item: unknown, path: readonly (string | number)[], parents: readonly object[]): JsonValue | undefined => {
+  const copy = (
+    item: unknown,
+    path: readonly (string | number)[],
+    parents: readonly object[],
+  ): JsonValue | undefined => {
     if (item === undefined || item === null || typeof item === 'string' || typeof item === 'boolean') return item;
     if (typeof item === 'number' && Number.isFinite(item)) return item;
     const got = whatForeign(item, parents);
-    if (got !== null || typeof item !== 'object') {
-      foreign.push({ path, got: got ?? String(item) });
+    if (got !== null) {
+      foreign.push({ path, got });
       return null;
     }
+    if (typeof item !== 'object') return null;
     const inside = [...parents, item];
     if (Array.isArray(item)) return item.map((element, index) => copy(element, [...path, index], inside) ?? null);
     const members = Object.entries(item).flatMap(([key, member]): [string, JsonValue][] => {

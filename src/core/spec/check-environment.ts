@@ -4,8 +4,8 @@ import { formatPortRange } from '../units/port.ts';
 import type { Declared, DeclaredEnvironmentPieces } from './declared.ts';
 import { mistake, type Mistake, type MistakePath } from './mistake.ts';
 import type { Environment, Service } from './platform.ts';
-import { findStrategy, startupTime } from './resolve-service.ts';
-import { applyOverride } from './resolve-service.ts';
+import { applyOverride, findStrategy, startupTime } from './resolve-service.ts';
+import type { DeclaredService } from './schema-service.ts';
 
 export interface CheckedEnvironment {
   readonly mistakes: readonly Mistake[];
@@ -21,15 +21,20 @@ export function checkEnvironment(
 ): CheckedEnvironment {
   const place = placeIn(environment.name, pieces);
   const services = Object.values(environment.services);
-  const whole = services.filter((service) => !isBroken(service.name, ['instances', 'strategy', 'health'], pieces, declared));
+  const whole = services.filter(
+    (service) => !isBroken(service.name, ['instances', 'strategy', 'health'], pieces, declared),
+  );
   return {
     mistakes: [
       ...(pieces.broken.has('target') ? [] : checkPorts(environment, declared)),
-      ...checkRoutes(services.filter((service) => !isBroken(service.name, ['route'], pieces, declared)), place),
+      ...checkRoutes(
+        services.filter((service) => !isBroken(service.name, ['route'], pieces, declared)),
+        place,
+      ),
       ...whole.flatMap((service) => checkCandidates(service, pieces, declared, place)),
     ],
     warnings: [
-      ...whole.flatMap((service) => warnOfService(service, place)),
+      ...whole.flatMap((service) => warnOfService(service, pieces, declared, place)),
       ...warnOfNeighbours(environment, before),
       ...warnOfGates(environment),
     ],
@@ -43,7 +48,9 @@ function placeIn(environment: string, pieces: DeclaredEnvironmentPieces): Place 
   return (service, path) => {
     let value: unknown = pieces.overrides.get(service)?.value;
     for (const key of path) value = typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
-    return value === undefined ? ['services', service, ...path] : ['environments', environment, 'overrides', service, ...path];
+    return value === undefined
+      ? ['services', service, ...path]
+      : ['environments', environment, 'overrides', service, ...path];
   };
 }
 
@@ -54,7 +61,9 @@ function isBroken(
   declared: Declared,
 ): boolean {
   return keys.some(
-    (key) => declared.services.get(service)?.broken.has(key) === true || pieces.overrides.get(service)?.broken.has(key) === true,
+    (key) =>
+      declared.services.get(service)?.broken.has(key) === true ||
+      pieces.overrides.get(service)?.broken.has(key) === true,
   );
 }
 
@@ -114,17 +123,17 @@ function checkRoutes(services: readonly Service[], place: Place): Mistake[] {
   return mistakes;
 }
 
-function checkCandidates(service: Service, pieces: DeclaredEnvironmentPieces, declared: Declared, place: Place): Mistake[] {
+function checkCandidates(
+  service: Service,
+  pieces: DeclaredEnvironmentPieces,
+  declared: Declared,
+  place: Place,
+): Mistake[] {
   const mistakes: Mistake[] = [];
-  const settings = applyOverride(
-    declared.services.get(service.name)?.value ?? {},
-    pieces.overrides.get(service.name)?.value ?? {},
-  );
-  const strategy = findStrategy(settings.strategy, declared.strategies);
+  const written = writtenStrategy(service.name, pieces, declared);
+  const strategy = findStrategy(written, declared.strategies);
   if (strategy === null) return [];
-  // A strategy of its own is wrong inside; one that was named is right for others, so the naming is wrong.
-  const at = (...inside: readonly string[]): MistakePath =>
-    typeof settings.strategy === 'object' ? place(service.name, ['strategy', ...inside]) : place(service.name, ['strategy']);
+  const at = placeInStrategy(service.name, written, place);
   if (service.strategy.minCandidates > service.instances) {
     mistakes.push(
       mistake({
@@ -134,7 +143,12 @@ function checkCandidates(service: Service, pieces: DeclaredEnvironmentPieces, de
       }),
     );
   }
-  if (strategy.kind === 'rolling' && strategy.batch !== undefined && 'instances' in strategy.batch && strategy.batch.instances > service.instances) {
+  if (
+    strategy.kind === 'rolling' &&
+    strategy.batch !== undefined &&
+    'instances' in strategy.batch &&
+    strategy.batch.instances > service.instances
+  ) {
     mistakes.push(
       mistake({
         path: at('batch'),
@@ -143,28 +157,55 @@ function checkCandidates(service: Service, pieces: DeclaredEnvironmentPieces, de
       }),
     );
   }
+  return mistakes;
+}
+
+function writtenStrategy(
+  service: string,
+  pieces: DeclaredEnvironmentPieces,
+  declared: Declared,
+): DeclaredService['strategy'] {
+  const base = declared.services.get(service)?.value ?? {};
+  return applyOverride(base, pieces.overrides.get(service)?.value ?? {}).strategy;
+}
+
+/** A strategy of its own is wrong inside; one that was named is right for others, so the naming is wrong. */
+function placeInStrategy(
+  service: string,
+  written: DeclaredService['strategy'],
+  place: Place,
+): (...inside: readonly string[]) => MistakePath {
+  return (...inside) => place(service, typeof written === 'object' ? ['strategy', ...inside] : ['strategy']);
+}
+
+function warnOfService(
+  service: Service,
+  pieces: DeclaredEnvironmentPieces,
+  declared: Declared,
+  place: Place,
+): Mistake[] {
+  const found: Mistake[] = [];
+  if (service.strategy.kind === 'rolling' && service.instances === 1) {
+    found.push(
+      mistake({
+        path: place(service.name, ['instances']),
+        expected: '2 instances or more for a rolling deployment, because one is replaced all at once',
+        got: String(service.instances),
+      }),
+    );
+  }
   const startup = startupTime(service.health);
   if (service.strategy.deadlines.startingMs < startup) {
-    mistakes.push(
+    const at = placeInStrategy(service.name, writtenStrategy(service.name, pieces, declared), place);
+    found.push(
       mistake({
         path: at('deadlines', 'starting'),
-        expected: `at least the ${formatDuration(startup)} that the startup probe of \`${service.name}\` gives an instance`,
+        expected: `a deadline of at least the ${formatDuration(startup)} that the startup probe of \`${service.name}\` gives an instance`,
         got: formatDuration(service.strategy.deadlines.startingMs),
       }),
     );
   }
-  return mistakes;
-}
-
-function warnOfService(service: Service, place: Place): Mistake[] {
-  if (service.strategy.kind !== 'rolling' || service.instances > 1) return [];
-  return [
-    mistake({
-      path: place(service.name, ['instances']),
-      expected: '2 instances or more for a rolling deployment, because one is replaced all at once',
-      got: String(service.instances),
-    }),
-  ];
+  return found;
 }
 
 function warnOfNeighbours(environment: Environment, before: readonly Environment[]): Mistake[] {

@@ -23,14 +23,24 @@ function checkNames(declared: Declared): Mistake[] {
     for (const name of declared[section].keys()) {
       const result = parseName(name);
       if (result.ok) continue;
-      const suggestion = result.suggestion?.replaceAll('"', '') ?? null;
-      mistakes.push(mistake({ path: [section, name], expected: result.expected, got: describe(name), suggestion }));
+      mistakes.push(
+        mistake({
+          path: [section, name],
+          expected: result.expected,
+          got: describe(name),
+          suggestion: result.suggestion,
+        }),
+      );
     }
   }
   for (const name of declared.resources.keys()) {
     if (!declared.services.has(name)) continue;
     mistakes.push(
-      mistake({ path: ['resources', name], expected: 'a name that no service has', got: `${describe(name)}, which is a service, too` }),
+      mistake({
+        path: ['resources', name],
+        expected: 'a name that no service has',
+        got: `${describe(name)}, which is a service, too`,
+      }),
     );
   }
   for (const [name, strategy] of declared.strategies) {
@@ -58,7 +68,8 @@ function checkService(name: string, { value }: Piece<DeclaredService>, declared:
   return [
     ...checkList([...path, 'dependencies'], value.dependencies ?? [], services, (dependency) => {
       if (dependency === name) return 'a service that it depends on, not itself';
-      if (resources.includes(dependency)) return `${describeChoice('service', services)}; \`${dependency}\` is a resource and belongs into \`resources\``;
+      if (resources.includes(dependency))
+        return `${describeChoice('service', services)}; \`${dependency}\` is a resource and belongs into \`resources\``;
       return describeChoice('service', services);
     }),
     ...checkList([...path, 'resources'], value.resources ?? [], resources, (resource) =>
@@ -80,7 +91,14 @@ function checkList(
 ): Mistake[] {
   return names.flatMap((name, index) => {
     if (!known.includes(name)) {
-      return [mistake({ path: [...path, index], expected: expected(name), got: describe(name), suggestion: nearest(name, known) })];
+      return [
+        mistake({
+          path: [...path, index],
+          expected: expected(name),
+          got: describe(name),
+          suggestion: nearest(name, known),
+        }),
+      ];
     }
     if (names.indexOf(name) < index) return [repeated([...path, index], name)];
     return [];
@@ -96,7 +114,12 @@ function checkStrategyName(path: MistakePath, written: DeclaredService['strategy
   const known = [...new Set([...declared.strategies.keys(), ...STRATEGY_KINDS])];
   if (known.includes(written)) return [];
   return [
-    mistake({ path, expected: `the name of a strategy: ${oneOf(known)}`, got: describe(written), suggestion: nearest(written, known) }),
+    mistake({
+      path,
+      expected: `the name of a strategy: ${oneOf(known)}`,
+      got: describe(written),
+      suggestion: nearest(written, known),
+    }),
   ];
 }
 
@@ -119,7 +142,13 @@ function checkMigrations(
   }
   if (attached.includes(resource)) return [];
   if (declared.resources.has(resource)) {
-    return [mistake({ path: at, expected: `a resource that the service lists in its \`resources\``, got: `${describe(resource)}, which it does not list` })];
+    return [
+      mistake({
+        path: at,
+        expected: `a resource that the service lists in its \`resources\``,
+        got: `${describe(resource)}, which it does not list`,
+      }),
+    ];
   }
   return [
     mistake({
@@ -172,7 +201,7 @@ function shortestWayBack(start: string, edges: ReadonlyMap<string, readonly stri
     for (const next of edges.get(name) ?? []) {
       if (next === start) {
         const way = [name];
-        for (let at = name; at !== start; ) {
+        for (let at = name; at !== start;) {
           at = cameFrom.get(at) ?? start;
           way.unshift(at);
         }
@@ -200,7 +229,8 @@ function checkEnvironments(declared: Declared): Mistake[] {
       mistakes.push(...checkMigrations([...at, 'gates', 'migrations'], value.gates?.migrations, attached, declared));
     }
     for (const resource of pieces.resources.keys()) {
-      if (!resources.includes(resource)) mistakes.push(unknownName([...path, 'resources', resource], 'resource', resource, resources));
+      if (!resources.includes(resource))
+        mistakes.push(unknownName([...path, 'resources', resource], 'resource', resource, resources));
     }
   }
   return mistakes;

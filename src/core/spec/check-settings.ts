@@ -43,7 +43,8 @@ function checkOne(settings: Settings, path: MistakePath): Mistake[] {
 
 function checkBuild(settings: Settings, path: MistakePath): Mistake[] {
   const build = 'build' in settings ? settings.build : undefined;
-  if (build === undefined || !('command' in build) || build.command === undefined || build.commands === undefined) return [];
+  if (build === undefined || !('command' in build) || build.command === undefined || build.commands === undefined)
+    return [];
   return [
     mistake({ path: [...path, 'build', 'command'], expected: 'either `command` or `commands`', got: 'both of them' }),
   ];
@@ -55,7 +56,13 @@ function checkHealth(settings: Settings, path: MistakePath): Mistake[] {
   return (['startup', 'readiness', 'liveness'] as const).flatMap((name) => {
     const probe = health[name];
     if (probe?.tcp !== true || probe.path === undefined) return [];
-    return [mistake({ path: [...path, 'health', name, 'tcp'], expected: 'either `tcp: true` or a `path`', got: 'both of them' })];
+    return [
+      mistake({
+        path: [...path, 'health', name, 'tcp'],
+        expected: 'either `tcp: true` or a `path`',
+        got: 'both of them',
+      }),
+    ];
   });
 }
 
@@ -84,7 +91,10 @@ function checkEnvironment(settings: Settings, path: MistakePath): Mistake[] {
   return Object.entries(settings.environment ?? {}).flatMap(([variable, value]) => {
     const at = [...path, 'environment', variable];
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(variable)) {
-      const suggestion = variable.toUpperCase().replace(/[^A-Z0-9_]+/g, '_').replace(/^(?=\d)/, '_');
+      const suggestion = variable
+        .toUpperCase()
+        .replace(/[^A-Z0-9_]+/g, '_')
+        .replace(/^(?=\d)/, '_');
       return [
         mistake({
           path: at,
@@ -96,11 +106,16 @@ function checkEnvironment(settings: Settings, path: MistakePath): Mistake[] {
     }
     if (variable === 'PORT' || variable === 'HOST' || variable.startsWith('VEZA_')) {
       return [
-        mistake({ path: at, expected: 'a variable other than PORT, HOST and VEZA_…, which every instance gets by itself', got: describe(variable) }),
+        mistake({
+          path: at,
+          expected: 'a variable other than PORT, HOST and VEZA_…, which every instance gets by itself',
+          got: describe(variable),
+        }),
       ];
     }
     if (typeof value !== 'string') return [];
-    if (value.includes('\0')) return [mistake({ path: at, expected: 'a text without NUL characters', got: 'a text with one' })];
+    if (value.includes('\0'))
+      return [mistake({ path: at, expected: 'a text without NUL characters', got: 'a text with one' })];
     if (value !== '' && (looksSecret(variable) || holdsSecret(value))) {
       const name = variable.toLowerCase().replaceAll('_', '-').replace(/^-+/, '');
       return [
@@ -127,13 +142,32 @@ function checkResource({ value, broken }: Piece<DeclaredResource>, path: Mistake
   if (broken.has('mode') || broken.has('url')) return [];
   const external = (value.mode ?? (value.url === undefined ? 'embedded' : 'external')) === 'external';
   if (external && value.url === undefined) {
-    return [mistake({ path: [...path, 'url'], expected: 'the URL of an external resource, as a secret', got: 'nothing', suggestion: "secret('database-url')" })];
+    return [
+      mistake({
+        path: [...path, 'url'],
+        expected: 'the URL of an external resource, as a secret',
+        got: 'nothing',
+        suggestion: "secret('database-url')",
+      }),
+    ];
   }
   if (external && value.database !== undefined) {
-    return [mistake({ path: [...path, 'database'], expected: 'no `database`, because the URL of an external resource names it', got: describe(value.database) })];
+    return [
+      mistake({
+        path: [...path, 'database'],
+        expected: 'no `database`, because the URL of an external resource names it',
+        got: describe(value.database),
+      }),
+    ];
   }
   if (!external && value.url !== undefined) {
-    return [mistake({ path: [...path, 'url'], expected: 'no `url`, because an embedded resource has none', got: "a secret's name" })];
+    return [
+      mistake({
+        path: [...path, 'url'],
+        expected: 'no `url`, because an embedded resource has none',
+        got: "a secret's name",
+      }),
+    ];
   }
   return [];
 }

@@ -18,7 +18,8 @@ function checkWeights(strategy: DeclaredStrategy, path: MistakePath): Mistake[] 
     const weight = typeof step === 'number' ? step : step.weight;
     const at = [...path, 'steps', index, ...(typeof step === 'number' ? [] : ['weight'])];
     if (weight <= before) {
-      const expected = before === 0 ? 'a weight of more than 0' : `a weight of more than the ${formatPercent(before)} before it`;
+      const expected =
+        before === 0 ? 'a weight of more than 0' : `a weight of more than the ${formatPercent(before)} before it`;
       mistakes.push(mistake({ path: at, expected, got: formatPercent(weight) }));
     } else if (weight >= end) {
       mistakes.push(

@@ -41,7 +41,9 @@ export interface PlatformDeclaration<
   /** Name of the platform: lower-case letters, digits and hyphens. */
   readonly name: string;
   /** The deployable parts, by name. */
-  readonly services: { readonly [Name in Services]: ServiceDeclaration<NoInfer<Services>, NoInfer<Resources>, NoInfer<Strategies>> };
+  readonly services: {
+    readonly [Name in Services]: ServiceDeclaration<NoInfer<Services>, NoInfer<Resources>, NoInfer<Strategies>>;
+  };
   /** Backing services that are attached to services and never part of a release, by name. */
   readonly resources?: { readonly [Name in Resources]: ResourceDeclaration } | undefined;
   /** Ways to bring a release to users, by name, for `strategy` of a service. */
@@ -247,7 +249,9 @@ interface AnyStrategyDeclaration {
 export interface CanaryDeclaration extends AnyStrategyDeclaration {
   readonly kind: 'canary';
   /** Rising weights of the candidate. Default [5, 25, 50]; the switch to 100 % less `holdback` follows by itself. */
-  readonly steps?: readonly (Percentage | { readonly weight: Percentage; readonly hold?: Duration | undefined })[] | undefined;
+  readonly steps?:
+    | readonly (Percentage | { readonly weight: Percentage; readonly hold?: Duration | undefined })[]
+    | undefined;
   /** Time on a step without `worse`. Default "1m". */
   readonly hold?: Duration | undefined;
   /** Share that stays on stable through the watch window. Default 5. */

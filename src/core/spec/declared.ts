@@ -2,7 +2,13 @@ import { z } from 'zod';
 import type { Name, Percent } from '../units/quantities.ts';
 import { mistakesOf, unknownKey } from './issues.ts';
 import { describe, mistake, type Mistake, type MistakePath } from './mistake.ts';
-import { environmentSchema, platformSchema, resourceSchema, type DeclaredEnvironment, type DeclaredResource } from './schema.ts';
+import {
+  environmentSchema,
+  platformSchema,
+  resourceSchema,
+  type DeclaredEnvironment,
+  type DeclaredResource,
+} from './schema.ts';
 import { overrideSchema, serviceSchema, type DeclaredOverride, type DeclaredService } from './schema-service.ts';
 import { strategySchema, type DeclaredStrategy } from './schema-strategy.ts';
 
@@ -75,20 +81,45 @@ function readEnvironment(
   const { overrides, resources, ...plain } = isRecord(value) ? value : { overrides: undefined, resources: undefined };
   const { shape } = environmentSchema;
   if (isRecord(value)) report(unknownKeys(value, Object.keys(shape), path));
-  else report([mistake({ path, expected: 'an environment: an object with `target`, `overrides`, `resources` and `gates`', got: describe(value) })]);
+  else
+    report([
+      mistake({
+        path,
+        expected: 'an environment: an object with `target`, `overrides`, `resources` and `gates`',
+        got: describe(value),
+      }),
+    ]);
   const piece = readKnown({ target: shape.target, gates: shape.gates }, plain, path, report);
   return {
     target: piece.value['target'] as DeclaredEnvironment['target'],
     gates: piece.value['gates'] as DeclaredEnvironment['gates'],
     broken: piece.broken,
-    overrides: readRecord(overrides, [...path, 'overrides'], true, (item, at) => readOverride(item, at, report), report),
-    resources: readRecord(resources, [...path, 'resources'], true, (item, at) => readPiece(resourceSchema, item, at, report), report),
+    overrides: readRecord(
+      overrides,
+      [...path, 'overrides'],
+      true,
+      (item, at) => readOverride(item, at, report),
+      report,
+    ),
+    resources: readRecord(
+      resources,
+      [...path, 'resources'],
+      true,
+      (item, at) => readPiece(resourceSchema, item, at, report),
+      report,
+    ),
   };
 }
 
 /** `source`, `build` and the like cannot differ between environments; say why instead of "unknown key". */
-function readOverride(value: unknown, path: MistakePath, report: (mistakes: readonly Mistake[]) => void): Piece<DeclaredOverride> {
-  const fixed = ['source', 'build', 'dependencies', 'resources'].filter((key) => isRecord(value) && Object.hasOwn(value, key));
+function readOverride(
+  value: unknown,
+  path: MistakePath,
+  report: (mistakes: readonly Mistake[]) => void,
+): Piece<DeclaredOverride> {
+  const fixed = ['source', 'build', 'dependencies', 'resources'].filter(
+    (key) => isRecord(value) && Object.hasOwn(value, key),
+  );
   report(
     fixed.map((key) =>
       mistake({
@@ -155,7 +186,9 @@ function readSalvaging<Value>(schema: z.ZodType<Value>, value: unknown): Salvage
   const whole = form.safeParse(value);
   if (whole.success) return { read: whole.data, issues: [], lost: new Set() };
   const { issues } = whole.error;
-  const lost = new Set(issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys : issue.path.slice(0, 1))));
+  const lost = new Set(
+    issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys : issue.path.slice(0, 1))),
+  );
   if (!isRecord(value)) return { read: undefined, issues, lost };
   const rest = form.safeParse(Object.fromEntries(Object.entries(value).filter(([key]) => !lost.has(key))));
   return { read: rest.data, issues, lost };
@@ -167,14 +200,19 @@ function readStrategy(value: unknown): Salvaged<DeclaredStrategy> {
   if (read === undefined || lost.size === 0) return result;
   // The checks of what is left must not measure it against defaults that nobody asked for.
   const { deadlines: _deadlines, ...checkable } = read;
-  return { ...result, read: checkable.kind === 'rolling' || !lost.has('holdback') ? checkable : { ...checkable, holdback: 0 as Percent } };
+  return {
+    ...result,
+    read: checkable.kind === 'rolling' || !lost.has('holdback') ? checkable : { ...checkable, holdback: 0 as Percent },
+  };
 }
 
 /** Of a choice between an object and something else, the object: its issues then name its keys. */
 function objectForm(schema: z.core.SomeType): z.core.SomeType {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) return objectForm(schema.unwrap());
   if (!(schema instanceof z.ZodUnion) || schema instanceof z.ZodDiscriminatedUnion) return schema;
-  const objects = schema.options.filter((option) => option instanceof z.ZodObject || option instanceof z.ZodDiscriminatedUnion);
+  const objects = schema.options.filter(
+    (option) => option instanceof z.ZodObject || option instanceof z.ZodDiscriminatedUnion,
+  );
   return objects.length === 1 ? (objects[0] ?? schema) : schema;
 }
 

@@ -72,14 +72,26 @@ function translate(issue: Issue, root: unknown, base: MistakePath, above: Mistak
   }
 }
 
-function union(issue: Issue & { code: 'invalid_union' }, root: unknown, base: MistakePath, inside: MistakePath): Mistake[] {
+function union(
+  issue: Issue & { code: 'invalid_union' },
+  root: unknown,
+  base: MistakePath,
+  inside: MistakePath,
+): Mistake[] {
   const path = [...base, ...inside];
   const value = valueAt(root, inside);
   const got = describeAt(path, value);
   if (issue.discriminator !== undefined && issue.errors.length === 0) {
     const options = ('options' in issue ? (issue.options ?? []) : []).map(String);
     if (typeof value === 'object' && value !== null) return [mistake({ path, expected: issue.message, got })];
-    return [mistake({ path, expected: options.length > 0 ? oneOf(options) : issue.message, got, suggestion: suggestOne(value, options) })];
+    return [
+      mistake({
+        path,
+        expected: options.length > 0 ? oneOf(options) : issue.message,
+        got,
+        suggestion: suggestOne(value, options),
+      }),
+    ];
   }
   // A branch that accepts the value's own type is the one that was meant; what is wrong inside of it is the mistake.
   const meant = issue.errors
@@ -92,7 +104,9 @@ function union(issue: Issue & { code: 'invalid_union' }, root: unknown, base: Mi
   if (refusal !== undefined && (typeof value === 'string' || Array.isArray(value))) {
     return [mistake({ path, expected: refusal.message, got, suggestion: suggestionOf(refusal) })];
   }
-  return [mistake({ path, expected: issue.message, got, suggestion: refusal === undefined ? null : suggestionOf(refusal) })];
+  return [
+    mistake({ path, expected: issue.message, got, suggestion: refusal === undefined ? null : suggestionOf(refusal) }),
+  ];
 }
 
 /** Fewer wrong things inside: the likelier branch. An unknown key is as wrong as a missing one. */
@@ -140,7 +154,9 @@ function valueAt(root: unknown, path: MistakePath): unknown {
 /** What stood there, but never the text of something that may be a secret. */
 function describeAt(path: MistakePath, value: unknown): string {
   const isText = typeof value === 'string' || typeof value === 'number';
-  const hidden = path.some((part) => part === 'url' || part === 'secret' || (typeof part === 'string' && looksSecret(part)));
+  const hidden = path.some(
+    (part) => part === 'url' || part === 'secret' || (typeof part === 'string' && looksSecret(part)),
+  );
   return isText && hidden ? 'a literal text' : describe(value);
 }
 

@@ -9,11 +9,7 @@ export function editDistance(a: string, b: string): number {
     const current = [row];
     for (let column = 1; column <= b.length; column += 1) {
       const same = a[row - 1] === b[column - 1];
-      let best = Math.min(
-        at(last, column) + 1,
-        at(current, column - 1) + 1,
-        at(last, column - 1) + (same ? 0 : 1),
-      );
+      let best = Math.min(at(last, column) + 1, at(current, column - 1) + 1, at(last, column - 1) + (same ? 0 : 1));
       if (row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]) {
         best = Math.min(best, at(beforeLast, column - 2) + 1);
       }
@@ -39,7 +35,11 @@ export function nearest(written: string, candidates: readonly string[]): string 
     const longest = Math.max(text.length, simple.length);
     let distance = editDistance(text, simple);
     // "staging-env" for "staging", "dir" for "directory": one is the beginning of the other.
-    if (distance > 1 && Math.min(text.length, simple.length) >= 3 && (simple.startsWith(text) || text.startsWith(simple))) {
+    if (
+      distance > 1 &&
+      Math.min(text.length, simple.length) >= 3 &&
+      (simple.startsWith(text) || text.startsWith(simple))
+    ) {
       distance = 1.5;
     }
     if (distance > Math.max(1.5, longest / 3)) continue;

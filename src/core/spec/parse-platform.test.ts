@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parsePlatform } from './parse-platform.ts';
 import type { Environment, Platform, Service } from './platform.ts';
-import { changed, RIGHT } from './wrong-configs.test-data.ts';
+import { changed, RIGHT } from './testing/wrong-config.ts';
 
 const MINIMAL = { name: 'shop', services: { api: { source: './api/', run: 'node server.js' } } };
 
@@ -120,7 +120,9 @@ describe('defaults', () => {
 
   test('environments get addresses and ports of their own, in the order in which they are declared', () => {
     const { environments } = platformOf({ ...MINIMAL, environments: { development: {}, staging: {}, production: {} } });
-    expect(Object.values(environments).map(({ target }) => [target.listen.port, target.ports.from, target.ports.to])).toEqual([
+    expect(
+      Object.values(environments).map(({ target }) => [target.listen.port, target.ports.from, target.ports.to]),
+    ).toEqual([
       [8_080, 42_000, 42_999],
       [8_081, 43_000, 43_999],
       [8_082, 44_000, 44_999],
@@ -150,13 +152,20 @@ describe('defaults', () => {
 
   test('an embedded database has the name of its resource', () => {
     const { resources } = environmentOf({ ...MINIMAL, resources: { 'main-db': { kind: 'postgres' } } }, 'development');
-    expect(resources).toEqual({ 'main-db': { kind: 'postgres', name: 'main-db', mode: 'embedded', database: 'main_db' } });
+    expect(resources).toEqual({
+      'main-db': { kind: 'postgres', name: 'main-db', mode: 'embedded', database: 'main_db' },
+    });
   });
 
   test('a resource with a URL is external', () => {
     const declared = { kind: 'postgres', url: { secret: 'database-url' } };
     const { resources } = environmentOf({ ...MINIMAL, resources: { db: declared } }, 'development');
-    expect(resources['db']).toEqual({ kind: 'postgres', name: 'db', mode: 'external', url: { secret: 'database-url' } });
+    expect(resources['db']).toEqual({
+      kind: 'postgres',
+      name: 'db',
+      mode: 'external',
+      url: { secret: 'database-url' },
+    });
   });
 });
 
@@ -177,7 +186,10 @@ describe('short forms', () => {
   });
 
   test('build as a text is one command, as a list of words too', () => {
-    expect(serviceOf({ services: { api: { build: 'npm ci' } } }).build).toEqual({ commands: [['npm', 'ci']], output: '.' });
+    expect(serviceOf({ services: { api: { build: 'npm ci' } } }).build).toEqual({
+      commands: [['npm', 'ci']],
+      output: '.',
+    });
     expect(serviceOf({ services: { api: { build: ['make', 'all'] } } }).build).toEqual({
       commands: [['make', 'all']],
       output: '.',
@@ -197,8 +209,24 @@ describe('short forms', () => {
   test('smoke checks say their own names', () => {
     const smoke = ['/health', { path: '/orders', method: 'POST', status: 201 }, { command: 'node smoke.js --fast' }];
     expect(serviceOf({ services: { api: { gates: { smoke } } } }).gates.smoke).toEqual([
-      { kind: 'http', name: 'GET /health', method: 'GET', path: '/health', expectStatus: 200, expectBody: null, timeoutMs: 10_000 },
-      { kind: 'http', name: 'POST /orders', method: 'POST', path: '/orders', expectStatus: 201, expectBody: null, timeoutMs: 10_000 },
+      {
+        kind: 'http',
+        name: 'GET /health',
+        method: 'GET',
+        path: '/health',
+        expectStatus: 200,
+        expectBody: null,
+        timeoutMs: 10_000,
+      },
+      {
+        kind: 'http',
+        name: 'POST /orders',
+        method: 'POST',
+        path: '/orders',
+        expectStatus: 201,
+        expectBody: null,
+        timeoutMs: 10_000,
+      },
       { kind: 'command', name: 'node smoke.js --fast', command: ['node', 'smoke.js', '--fast'], timeoutMs: 60_000 },
     ]);
   });
@@ -213,7 +241,10 @@ describe('short forms', () => {
 });
 
 describe('overrides', () => {
-  const input = (override: unknown): unknown => ({ services: { api: BASE }, environments: { live: { overrides: { api: override } } } });
+  const input = (override: unknown): unknown => ({
+    services: { api: BASE },
+    environments: { live: { overrides: { api: override } } },
+  });
   const BASE = {
     health: { path: '/health', readiness: { interval: '5s', failures: 2 }, liveness: { path: '/alive' } },
     proxy: { drain: '5s', idleTimeout: '1m' },
@@ -282,6 +313,14 @@ describe('warnings', () => {
     expect(warningsOf(input)).toEqual(['services.api.instances']);
   });
 
+  test('a starting phase that ends before the startup probe gives up', () => {
+    const strategy = { kind: 'canary', deadlines: { starting: '30s' } };
+    const health = { startup: { interval: '1s', failures: 60 } };
+    expect(warningsOf(changed(MINIMAL, { services: { api: { strategy, health } } }))).toEqual([
+      'services.api.strategy.deadlines.starting',
+    ]);
+  });
+
   test('two environments that would want one address', () => {
     const target = { kind: 'process', listen: ':8080', ports: '42000-42999' };
     const input = { ...MINIMAL, environments: { staging: { target }, live: { target } } };
@@ -289,17 +328,22 @@ describe('warnings', () => {
   });
 
   test('production without anything before it', () => {
-    expect(warningsOf({ ...MINIMAL, environments: { production: {} } })).toEqual(['environments.production.gates.requires']);
+    expect(warningsOf({ ...MINIMAL, environments: { production: {} } })).toEqual([
+      'environments.production.gates.requires',
+    ]);
   });
 });
 
 describe('any input at all', () => {
   test('is answered, never thrown at: arbitrary values', () => {
     fc.assert(
-      fc.property(fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true }), (input) => {
-        const result = parsePlatform(input);
-        expect(result.ok || result.mistakes.length > 0).toBe(true);
-      }),
+      fc.property(
+        fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true }),
+        (input) => {
+          const result = parsePlatform(input);
+          expect(result.ok || result.mistakes.length > 0).toBe(true);
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -325,7 +369,11 @@ describe('any input at all', () => {
     const result = parsePlatform({
       name: 'shop',
       services: {
-        constructor: { source: '.', run: 'x', environment: JSON.parse('{"__proto__": "a", "toString": "b"}') as unknown },
+        constructor: {
+          source: '.',
+          run: 'x',
+          environment: JSON.parse('{"__proto__": "a", "toString": "b"}') as unknown,
+        },
         web: { source: '.', run: 'x', dependencies: ['constructor', 'valueOf'] },
       },
     });
@@ -341,7 +389,8 @@ function pathsOf(value: unknown, path: readonly string[]): (readonly string[])[]
 function replaced(value: unknown, path: readonly string[], by: unknown): unknown {
   const [key, ...rest] = path;
   if (key === undefined) return by;
-  if (Array.isArray(value)) return value.map((item: unknown, index) => (String(index) === key ? replaced(item, rest, by) : item));
+  if (Array.isArray(value))
+    return value.map((item: unknown, index) => (String(index) === key ? replaced(item, rest, by) : item));
   const entries = Object.entries(value as Record<string, unknown>);
   return Object.fromEntries(entries.map(([name, item]) => [name, name === key ? replaced(item, rest, by) : item]));
 }

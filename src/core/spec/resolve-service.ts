@@ -25,7 +25,10 @@ export function applyOverride(base: Settings, override: Partial<DeclaredOverride
   if (override.gates) merged.gates = merge(base.gates, override.gates);
   // Through entries, so that a variable may have any name that an object can have.
   if (override.environment) {
-    merged.environment = Object.fromEntries([...Object.entries(base.environment ?? {}), ...Object.entries(override.environment)]);
+    merged.environment = Object.fromEntries([
+      ...Object.entries(base.environment ?? {}),
+      ...Object.entries(override.environment),
+    ]);
   }
   return merged;
 }
@@ -113,7 +116,10 @@ export const startupTime = (health: Health): number =>
 function resolveBuild(build: DeclaredService['build']): BuildRecipe {
   if (build === undefined) return { commands: [], output: '.' };
   if (isCommand(build)) return { commands: [build], output: '.' };
-  return { commands: build.commands ?? (build.command === undefined ? [] : [build.command]), output: build.output ?? '.' };
+  return {
+    commands: build.commands ?? (build.command === undefined ? [] : [build.command]),
+    output: build.output ?? '.',
+  };
 }
 
 /** Names were checked to exist, and what exists has a valid name. */

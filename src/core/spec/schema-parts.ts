@@ -1,11 +1,6 @@
 import { z } from 'zod';
 import type { Parsed } from '../units/parsed.ts';
 
-/** What an issue of ours carries beside Zod's fields. */
-export interface IssueParams {
-  readonly suggestion: string | null;
-}
-
 /** Facts about a value that only the JSON Schema can use; see `json-schema.ts`. */
 export interface JsonFacts {
   readonly description: string;
@@ -26,20 +21,26 @@ export function unit<Input, Output>(
     .transform((input, context): Output => {
       const result = parse(input);
       if (result.ok) return result.value;
-      context.addIssue({ code: 'custom', message: result.expected, params: { suggestion: unquote(result.suggestion) } });
+      context.addIssue({ code: 'custom', message: result.expected, params: { suggestion: result.suggestion } });
       return z.NEVER;
     });
 }
 
 /** An object that has these keys and no others. The message of an unknown key lists the known ones. */
-export function strict<Shape extends z.core.$ZodLooseShape>(shape: Shape, expected: string): z.ZodObject<Shape, z.core.$strict> {
+export function strict<Shape extends z.core.$ZodLooseShape>(
+  shape: Shape,
+  expected: string,
+): z.ZodObject<Shape, z.core.$strict> {
   return z.strictObject(shape, {
     error: (issue) => (issue.code === 'unrecognized_keys' ? Object.keys(shape).join(' ') : expected),
   });
 }
 
 /** One of several forms. `expected` names them all, for a value that has none of them. */
-export function either<const Options extends readonly z.core.SomeType[]>(expected: string, options: Options): z.ZodUnion<Options> {
+export function either<const Options extends readonly z.core.SomeType[]>(
+  expected: string,
+  options: Options,
+): z.ZodUnion<Options> {
   return z.union(options, { error: expected });
 }
 
@@ -56,6 +57,3 @@ export function count(low: number, high: number, description: string): z.ZodNumb
 export function listOf<Item extends z.core.SomeType>(item: Item, expected: string): z.ZodArray<Item> {
   return z.array(item, { error: expected });
 }
-
-// Suggestions of units are written as code ("30s" with its quotes); a mistake shows them in backquotes, without.
-const unquote = (suggestion: string | null): string | null => suggestion?.replace(/^"(.*)"$/, '$1') ?? null;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { parseListenAddress } from '../units/address.ts';
 import { parseCommand } from '../units/command.ts';
 import { parseDuration } from '../units/duration.ts';
@@ -68,7 +68,12 @@ export const batch: z.ZodType<Batch, number | `${number}%`> = unit(
     if (!result.ok) return expected(EXPECTED_BATCH, typeof input === 'string' ? result.suggestion : null);
     return result.value === 0 ? expected(EXPECTED_BATCH) : { ok: true, value: { percent: result.value } };
   },
-  { description: 'Instances replaced at a time: a number of them or a share.', type: ['integer', 'string'], minimum: 1, examples: [1, '25%'] },
+  {
+    description: 'Instances replaced at a time: a number of them or a share.',
+    type: ['integer', 'string'],
+    minimum: 1,
+    examples: [1, '25%'],
+  },
 );
 
 export const urlPath = (description: string): z.ZodType<string, UrlPath> =>

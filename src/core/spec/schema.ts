@@ -20,7 +20,9 @@ export const resourceSchema = strict(
 
 const targetSchema = strict(
   {
-    kind: z.literal('process', { error: '`process`' }).describe('Processes of this machine behind the built-in gateway.'),
+    kind: z
+      .literal('process', { error: '`process`' })
+      .describe('Processes of this machine behind the built-in gateway.'),
     listen: listenAddress.optional(),
     ports: portRange.optional(),
   },
@@ -36,7 +38,9 @@ const environmentGatesSchema = strict(
     allowDirty: flag('Accept releases of uncommitted changes; default true for development only.').optional(),
     idle: z
       .enum(['pause', 'proceed'])
-      .describe('What a step does whose time passes without traffic; default: proceed in development and staging, else pause.')
+      .describe(
+        'What a step does whose time passes without traffic; default: proceed in development and staging, else pause.',
+      )
       .optional(),
   },
   'an object with `requires`, `approval`, `allowDirty` and `idle`',

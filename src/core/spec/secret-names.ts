@@ -13,7 +13,20 @@ const SECRET_WORDS = new Set([
 ]);
 
 /** `KEY` alone may be a cache key; behind one of these words it opens something. */
-const KEY_OWNERS = new Set(['api', 'private', 'access', 'secret', 'signing', 'encryption', 'jwt', 'session', 'cookie', 'master', 'service', 'auth']);
+const KEY_OWNERS = new Set([
+  'api',
+  'private',
+  'access',
+  'secret',
+  'signing',
+  'encryption',
+  'jwt',
+  'session',
+  'cookie',
+  'master',
+  'service',
+  'auth',
+]);
 
 /**
  * Whether the name of a variable says that its value is a secret. The last words decide: `DB_PASSWORD` and

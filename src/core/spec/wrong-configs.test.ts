@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parsePlatform } from './parse-platform.ts';
-import { changed, RIGHT, WRONG_CONFIGS } from './wrong-configs.test-data.ts';
+import { changed, RIGHT } from './testing/wrong-config.ts';
+import { WRONG_CONFIGS } from './testing/wrong-configs.ts';
 
 describe('wrong declarations', () => {
   test('the declaration that the faults are put into has none itself', () => {

@@ -12,7 +12,7 @@ const EXPECTED = 'an address to listen on, such as "127.0.0.1:8080", "[::1]:8080
 
 /** Reads a listen address. ":8080" listens on every IPv4 interface. */
 export function parseListenAddress(input: unknown): Parsed<ListenAddress> {
-  if (typeof input === 'number') return expected(EXPECTED, parsePort(input).ok ? `"127.0.0.1:${input}"` : null);
+  if (typeof input === 'number') return expected(EXPECTED, parsePort(input).ok ? `127.0.0.1:${input}` : null);
   if (typeof input !== 'string') return expected(EXPECTED);
   const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^[\]:\s/]*)):(\d{1,5})$/.exec(input);
   if (parts === null) return expected(EXPECTED, suggest(input));
@@ -31,7 +31,9 @@ export function formatListenAddress(address: { readonly host: string; readonly p
 
 function isHost(text: string): boolean {
   if (/^[\d.]+$/.test(text)) return isIpv4(text);
-  return text.length <= 253 && text.split('.').every((label) => /^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/.test(label));
+  return (
+    text.length <= 253 && text.split('.').every((label) => /^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/.test(label))
+  );
 }
 
 function isIpv4(text: string): boolean {
@@ -56,7 +58,10 @@ function isIpv6(text: string): boolean {
 }
 
 function suggest(text: string): string | null {
-  const bare = text.trim().replace(/^https?:\/\//, '').replace(/\/$/, '');
-  if (parsePort(bare).ok) return `"127.0.0.1:${Number(bare)}"`;
-  return bare !== text && parseListenAddress(bare).ok ? `"${bare}"` : null;
+  const bare = text
+    .trim()
+    .replace(/^https?:\/\//, '')
+    .replace(/\/$/, '');
+  if (parsePort(bare).ok) return `127.0.0.1:${Number(bare)}`;
+  return bare !== text && parseListenAddress(bare).ok ? bare : null;
 }

@@ -89,7 +89,9 @@ function doubleQuoted(text: string, start: number): Quoted {
       index += 2;
     } else if (char === '`' || (char === '$' && /[A-Za-z0-9_{(@*#?$!-]/.test(next))) {
       // A shell substitutes these in double quotes, too.
-      return refused(char === '`' ? 'command substitution (`)' : `variable or substitution (${variableAt(text, index)})`);
+      return refused(
+        char === '`' ? 'command substitution (`)' : `variable or substitution (${variableAt(text, index)})`,
+      );
     } else {
       content += char;
       index += 1;

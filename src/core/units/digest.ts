@@ -8,7 +8,7 @@ export function parseDigest(input: unknown): Parsed<Digest> {
   if (typeof input !== 'string') return expected(EXPECTED);
   if (/^sha256:[0-9a-f]{64}$/.test(input)) return parsed(input as Digest);
   const digits = /^\s*(?:sha256:)?([0-9a-f]{64})\s*$/i.exec(input)?.[1];
-  return expected(EXPECTED, digits === undefined ? null : `"sha256:${digits.toLowerCase()}"`);
+  return expected(EXPECTED, digits === undefined ? null : `sha256:${digits.toLowerCase()}`);
 }
 
 /** The first 12 digits of a digest, for people. */

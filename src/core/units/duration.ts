@@ -72,5 +72,5 @@ const usualUnit = (amount: number): string => (amount >= 100 ? 'ms' : 's');
 
 function suggestFor(amount: string, unit: string): string | null {
   const text = `${amount}${unit}`;
-  return totalOf(text) === null ? null : `"${text}"`;
+  return totalOf(text) === null ? null : text;
 }

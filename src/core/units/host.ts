@@ -11,7 +11,11 @@ export function parseHostPattern(input: unknown): Parsed<HostPattern> {
 
 function isHostPattern(text: string): boolean {
   const name = text.startsWith('*.') ? text.slice(2) : text;
-  return name.length > 0 && text.length <= 253 && name.split('.').every((label) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(label));
+  return (
+    name.length > 0 &&
+    text.length <= 253 &&
+    name.split('.').every((label) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(label))
+  );
 }
 
 function suggest(text: string): string | null {
@@ -23,5 +27,5 @@ function suggest(text: string): string | null {
     .replace(/:\d+$/, '')
     .replace(/\.$/, '')
     .replaceAll('_', '-');
-  return isHostPattern(bare) ? `"${bare}"` : null;
+  return isHostPattern(bare) ? bare : null;
 }

@@ -20,5 +20,5 @@ function suggest(text: string): string | null {
     .replace(/^[^a-z]+|-+$/g, '')
     .slice(0, 31)
     .replace(/-+$/, '');
-  return isName(name) ? `"${name}"` : null;
+  return isName(name) ? name : null;
 }

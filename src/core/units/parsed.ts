@@ -5,7 +5,7 @@ export type Parsed<T> =
       readonly ok: false;
       /** Completes the sentence "expected …": `a duration with its unit, such as "30s"`. */
       readonly expected: string;
-      /** A valid value that the person probably meant, as it would be written, or null. */
+      /** A valid value that the person probably meant, as text, or null. */
       readonly suggestion: string | null;
     };
 

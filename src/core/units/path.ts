@@ -7,14 +7,16 @@ const EXPECTED_FOLDER = 'a folder relative to this one that does not leave it, s
 /** Reads the path (and query) of a request: starts with `/`, printable ASCII, no fragment (RFC 9112 section 3.2.1). */
 export function parseUrlPath(input: unknown): Parsed<string> {
   if (typeof input !== 'string') return expected(EXPECTED_URL_PATH);
-  return /^\/[!-~]*$/.test(input) && !input.includes('#') ? parsed(input) : expected(EXPECTED_URL_PATH, suggestPath(input));
+  return /^\/[!-~]*$/.test(input) && !input.includes('#')
+    ? parsed(input)
+    : expected(EXPECTED_URL_PATH, suggestPath(input));
 }
 
 /** Reads the path prefix of a route. A slash at its end is dropped: "/api/" and "/api" claim the same requests. */
 export function parsePathPrefix(input: unknown): Parsed<string> {
   if (typeof input !== 'string') return expected(EXPECTED_PREFIX);
   if (!/^\/[!-~]*$/.test(input) || /[?#*]/.test(input)) return expected(EXPECTED_PREFIX, suggestPath(input));
-  if (input.includes('//')) return expected(EXPECTED_PREFIX, `"${input.replace(/\/{2,}/g, '/')}"`);
+  if (input.includes('//')) return expected(EXPECTED_PREFIX, input.replace(/\/{2,}/g, '/'));
   return parsed(input.length > 1 ? input.replace(/\/$/, '') : input);
 }
 
@@ -32,6 +34,10 @@ export function parseFolder(input: unknown): Parsed<string> {
 }
 
 function suggestPath(text: string): string | null {
-  const path = `/${text.trim().replace(/^[a-z]+:\/\/[^/]*/, '').replace(/[?#*].*$/, '').replace(/^\/+/, '')}`;
-  return path !== text && /^\/[!-~]*$/.test(path) ? `"${path}"` : null;
+  const bare = text
+    .trim()
+    .replace(/^[a-z]+:\/\/[^/]*/i, '')
+    .replace(/[?#*].*$/, '');
+  const path = `/${bare}`.replace(/\/{2,}/g, '/');
+  return path !== text && /^\/[!-~]*$/.test(path) ? path : null;
 }

@@ -9,7 +9,7 @@ export function parsePercent(input: unknown): Parsed<Percent> {
   if (typeof input !== 'string') return expected(EXPECTED);
   if (/^\d{1,3}(\.\d{1,6})?%$/.test(input)) return inRange(Number(input.slice(0, -1)));
   const bare = /^\s*(\d{1,3}(?:\.\d{1,6})?)\s*%?\s*$/.exec(input)?.[1];
-  return expected(EXPECTED, bare !== undefined && Number(bare) <= 100 ? `"${bare}%"` : null);
+  return expected(EXPECTED, bare !== undefined && Number(bare) <= 100 ? `${bare}%` : null);
 }
 
 /** Writes a percentage as "5%". */

@@ -25,9 +25,9 @@ export function parsePortRange(input: unknown): Parsed<PortRange> {
   const from = parsePort(parts?.[1]);
   const to = parsePort(parts?.[2]);
   if (!from.ok || !to.ok) return expected(EXPECTED_RANGE);
-  if (from.value > to.value) return expected(EXPECTED_RANGE, `"${to.value}-${from.value}"`);
+  if (from.value > to.value) return expected(EXPECTED_RANGE, `${to.value}-${from.value}`);
   const range = { from: from.value, to: to.value };
-  return input === formatPortRange(range) ? parsed(range) : expected(EXPECTED_RANGE, `"${formatPortRange(range)}"`);
+  return input === formatPortRange(range) ? parsed(range) : expected(EXPECTED_RANGE, formatPortRange(range));
 }
 
 /** Writes a range of ports as "42000-42999". */

@@ -22,7 +22,7 @@ const EXPECTED = 'a size with its unit, such as "256MB" (256 × 1000 × 1000) or
  */
 export function parseSize(input: unknown): Parsed<Bytes> {
   if (typeof input === 'number') {
-    return expected(EXPECTED, Number.isSafeInteger(input) && input > 0 ? `"${formatSize(input)}"` : null);
+    return expected(EXPECTED, Number.isSafeInteger(input) && input > 0 ? formatSize(input) : null);
   }
   if (typeof input !== 'string') return expected(EXPECTED);
   const bytes = bytesOf(input);
@@ -38,7 +38,7 @@ export function formatSize(bytes: number): string {
 }
 
 function bytesOf(text: string): number | null {
-  const parts = /^(\d{1,15}(?:\.\d{1,6})?)([A-Za-z]+)$/.exec(text);
+  const parts = /^(\d{1,16}(?:\.\d{1,6})?)([A-Za-z]+)$/.exec(text);
   if (parts === null) return null;
   const [, amount = '', unit = ''] = parts;
   const size = UNITS.get(unit === 'KB' ? 'kB' : unit);
@@ -60,5 +60,5 @@ function suggest(text: string): string | null {
   if (/^[kmgt]i$/.test(letters)) unit = `${prefix}iB`;
   else if (/^[kmgt]$/.test(letters)) unit = prefix === 'K' ? 'kB' : `${prefix}B`;
   const suggestion = unit === undefined ? '' : `${amount}${unit}`;
-  return bytesOf(suggestion) === null ? null : `"${suggestion}"`;
+  return bytesOf(suggestion) === null ? null : suggestion;
 }
