@@ -16,6 +16,7 @@ const REPORT_MS = 5_000;
 const MISSING_AFTER_MS = 10_000;
 /** A second closes this long after it ended, at the latest; younger ones may still be counting. */
 const SECOND_MS = 1_000;
+const ENDED_BOOKS = 100;
 
 interface Watched {
   readonly id: string;
@@ -51,6 +52,8 @@ export interface AnalystParts {
 export class Analyst {
   readonly #parts: AnalystParts;
   readonly #watched = new Map<string, Watched>();
+  /** Books of deployments that have ended, oldest first. */
+  readonly #ended = new Map<string, TrafficBook>();
   readonly #abort = new AbortController();
   #cancel: (() => void) | null = null;
 
@@ -63,16 +66,26 @@ export class Analyst {
     this.#cancel?.();
   }
 
-  /** Counts of a leg for display; null while nobody has been on its candidate. */
+  /** Counts of a leg for display; null while nobody has been on its candidate, and for what ended long ago. */
   book(id: string, leg: number): TrafficBook | null {
-    return this.#watched.get(`${id}/${leg}`)?.book ?? null;
+    const key = `${id}/${leg}`;
+    return this.#watched.get(key)?.book ?? this.#ended.get(key) ?? null;
+  }
+
+  #putAway(key: string): void {
+    const watched = this.#watched.get(key);
+    if (watched === undefined) return;
+    this.#watched.delete(key);
+    this.#ended.set(key, watched.book);
+    const [oldest] = this.#ended.keys();
+    if (this.#ended.size > ENDED_BOOKS && oldest !== undefined) this.#ended.delete(oldest);
   }
 
   /** To be told of every change of a deployment. */
   changed(state: DeploymentState): void {
     state.legs.forEach((leg, index) => {
       const key = `${state.plan.id}/${index}`;
-      if (isFinal(state.phase)) this.#watched.delete(key);
+      if (isFinal(state.phase)) this.#putAway(key);
       else if (leg.exposed && !this.#watched.has(key)) this.#watch(key, state, index);
       const watched = this.#watched.get(key);
       if (watched !== undefined) this.#openWindow(watched, state);

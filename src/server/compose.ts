@@ -49,9 +49,17 @@ const never = new AbortController().signal;
 export async function composeControlPlane(options: ComposeOptions): Promise<ComposedControlPlane> {
   const { projectDir, stateDir, log } = options;
   const startedAt = Date.now();
-  const lock = acquireStateLock(stateDir, { startedAt });
   let platform = (await loadConfig({ from: projectDir, signal: never })).platform;
-  const journal = (options.wrapJournal ?? ((same) => same))(openSqliteJournal(stateDir));
+  // Opened under the lock; its epochs count too, should the lock's own file have been lost.
+  let written: Journal | null = null;
+  const lock = acquireStateLock(stateDir, {
+    startedAt,
+    atLeast: () => {
+      written = openSqliteJournal(stateDir);
+      return written.head().epoch;
+    },
+  });
+  const journal = (options.wrapJournal ?? ((same: Journal) => same))(written ?? openSqliteJournal(stateDir));
   const store = await ArtifactStore.open(`${stateDir}/store`);
   const catalog = openReleaseCatalog(stateDir);
   const claims = new Claims();
@@ -156,7 +164,7 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
     controlPlane,
     async close() {
       running.close();
-      for (const name of [...opened.keys()]) await leave(name)?.close();
+      for (const name of opened.keys()) await leave(name)?.close();
       await catalog.close();
       journal.close();
       lock.release();

@@ -86,9 +86,13 @@ function slotObserved(draft: Draft, event: Extract<DeploymentEvent, { type: 'slo
   const leg = draft.legs[event.leg];
   if (leg === undefined) return false;
   if (event.arm === 'stable') {
+    const isNews = leg.stableReady !== event.ready;
     leg.stableReady = event.ready;
-    return true;
+    return isNews;
   }
+  const isKnown =
+    leg.candidateReady === event.ready && leg.candidateNote === event.note && leg.candidateFault === event.fault;
+  if (isKnown) return false;
   leg.candidateReady = event.ready;
   leg.candidateNote = event.note;
   leg.candidateFault = event.fault;

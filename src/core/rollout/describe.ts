@@ -23,7 +23,7 @@ export function waitsFor(state: DeploymentState, now: number): string | null {
     case 'checking':
       return 'smoke tests';
     case 'starting':
-      return instances(state);
+      return instances(state) || 'the instances to be accepted';
     case 'stepping':
     case 'switched':
     case 'watching':

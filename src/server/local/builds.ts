@@ -19,6 +19,19 @@ export interface BuildParts {
   readonly onRelease: (release: Release) => void;
 }
 
+/** How this machine reaches the network: settings of the machine that a build needs and that say nothing about its content. */
+const MACHINE_SETTINGS = [
+  'HTTP_PROXY',
+  'HTTPS_PROXY',
+  'NO_PROXY',
+  'http_proxy',
+  'https_proxy',
+  'no_proxy',
+  'NODE_EXTRA_CA_CERTS',
+  'SSL_CERT_DIR',
+  'SSL_CERT_FILE',
+] as const;
+
 /** Builds services one after another: a build may use all the machine has. */
 export async function buildServices(
   parts: BuildParts,
@@ -38,6 +51,7 @@ export async function buildServices(
       claims: parts.claims,
       dirty: request.dirty,
       rebuild: request.force,
+      passEnvironment: MACHINE_SETTINGS,
       builder: thisBuilder(),
       now: () => Date.now(),
       onProgress: (progress) => {

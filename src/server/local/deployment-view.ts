@@ -1,5 +1,4 @@
 import type { ArmTrafficView, DeploymentView, LegView } from '../../api/schemas.ts';
-import { formatDuration } from '../../core/units/duration.ts';
 import { waitsFor } from '../../core/rollout/describe.ts';
 import { isFinal, type DeploymentState } from '../../core/rollout/state.ts';
 import type { TrafficBook } from '../../engine/traffic-book.ts';
@@ -16,7 +15,7 @@ export interface ViewFacts {
 
 /** A deployment as the API shows it. */
 export function deploymentView(state: DeploymentState, facts: ViewFacts): DeploymentView {
-  const { plan, reason } = state;
+  const { plan } = state;
   const group = plan.groups[state.group];
   return {
     id: plan.id,
@@ -33,16 +32,9 @@ export function deploymentView(state: DeploymentState, facts: ViewFacts): Deploy
     steps: group?.steps.map(({ weight }) => weight) ?? [],
     legs: plan.legs.map((_, index) => legView(state, index, facts)),
     waitsFor: waitsFor(state, facts.now),
-    until: isFinal(state.phase) ? null : state.deadline,
+    until: isFinal(state.phase) ? null : state.stage === 'warm' ? state.warmUntil : state.deadline,
     holds: state.holds,
-    reason:
-      reason === null
-        ? null
-        : {
-            code: reason.code,
-            service: reason.leg === null ? null : (plan.legs[reason.leg]?.service ?? null),
-            text: reason.text,
-          },
+    reason: reasonView(state),
     startedAt: facts.startedAt,
     phaseSince: state.since,
     committedAt: state.committedAt,
@@ -51,6 +43,15 @@ export function deploymentView(state: DeploymentState, facts: ViewFacts): Deploy
     supersededBy: state.supersededBy,
     summary: summary(state, facts),
   };
+}
+
+/** The core names the leg in the text; here it has a field of its own. */
+function reasonView({ plan, reason }: DeploymentState): DeploymentView['reason'] {
+  if (reason === null) return null;
+  const service = reason.leg === null ? null : (plan.legs[reason.leg]?.service ?? null);
+  const prefix = `${service ?? ''}: `;
+  const text = service !== null && reason.text.startsWith(prefix) ? reason.text.slice(prefix.length) : reason.text;
+  return { code: reason.code, service, text };
 }
 
 function legView(state: DeploymentState, index: number, facts: ViewFacts): LegView {
@@ -83,7 +84,7 @@ function summary(state: DeploymentState, facts: ViewFacts): string {
   const { plan, reason } = state;
   const named = plan.legs.map((leg) => `${leg.service} ${facts.subject(leg.candidate.release)}`).join(', ');
   const services = plan.legs.map((leg) => leg.service).join(', ');
-  const took = formatDuration(Math.max(0, (state.committedAt ?? state.endedAt ?? facts.now) - facts.startedAt));
+  const took = `${(Math.max(0, (state.committedAt ?? state.endedAt ?? facts.now) - facts.startedAt) / 1_000).toFixed(1)} s`;
   const why = reason === null ? '' : `: ${reason.text}`;
   switch (state.phase) {
     case 'succeeded':

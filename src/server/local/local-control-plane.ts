@@ -36,17 +36,17 @@ export interface LocalParts {
   /** Given on every change of a deployment. */
   readonly changes: Notice;
   /** The declaration as it was last read. */
-  platform(): Platform;
+  readonly platform: () => Platform;
   /** Reads it again. @throws ConfigInvalidError */
-  reload(signal: AbortSignal): Promise<Platform>;
+  readonly reload: (signal: AbortSignal) => Promise<Platform>;
   /** An environment with its drivers, started if need be. */
-  open(name: string, signal: AbortSignal): Promise<OpenEnvironment>;
-  opened(): ReadonlyMap<string, OpenEnvironment>;
+  readonly open: (name: string, signal: AbortSignal) => Promise<OpenEnvironment>;
+  readonly opened: () => ReadonlyMap<string, OpenEnvironment>;
   /** Stops everything of an environment, instances first. Returns how many there were a service. */
-  stop(name: string, signal: AbortSignal): Promise<ReadonlyMap<string, number>>;
+  readonly stop: (name: string, signal: AbortSignal) => Promise<ReadonlyMap<string, number>>;
   /** UTC milliseconds at which a deployment was requested. */
-  startedAtOf(deployment: string): number;
-  collect(signal: AbortSignal): Promise<void>;
+  readonly startedAtOf: (deployment: string) => number;
+  readonly collect: (signal: AbortSignal) => Promise<void>;
 }
 
 const never = new AbortController().signal;

@@ -33,8 +33,7 @@ export class ReleaseShelf implements Releases {
 
   get(id: ReleaseId): Release {
     const release = this.#byId.get(id);
-    if (release === undefined)
-      throw new ReleaseNotFoundError(id, null, [], [...this.#byId.keys()].slice(-5) as ReleaseId[]);
+    if (release === undefined) throw new ReleaseNotFoundError(id, null, [], [...this.#byId.keys()].slice(-5));
     return release;
   }
 

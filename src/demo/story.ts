@@ -1,0 +1,214 @@
+import { kill } from 'node:process';
+import { ApiClient } from '../api/client.ts';
+import { controlSocketPath } from '../api/local-socket.ts';
+import type { DeploymentView } from '../api/schemas.ts';
+import { startDetached } from '../cli/control-process.ts';
+import { followDeployment } from '../cli/follow.ts';
+import { liveDisplay } from '../cli/live.ts';
+import { hasEnded, outcomeLines } from '../cli/render/deployment.ts';
+import { countText, durationText } from '../cli/render/numbers.ts';
+import { paint, sign } from '../cli/render/style.ts';
+import type { Terminal } from '../cli/terminal.ts';
+import { startLoad, type LoadRun } from '../load/load.ts';
+import type { DemoBehaviour, DemoProject, DemoService } from './project.ts';
+import { difference, type SceneResult } from './scoreboard.ts';
+
+const REQUESTS_PER_SECOND = 200;
+const PATIENCE_MS = 60_000;
+const NOTHING = { requests: 0, lost: 0, wrong: 0, failedByRelease: 0 };
+
+export interface Shipment {
+  readonly title: string;
+  readonly version: string;
+  readonly services: readonly DemoService[];
+  readonly behaviour: DemoBehaviour;
+  readonly strategy: 'canary' | 'blue-green' | null;
+  readonly train: boolean;
+  /** Phase in which it must end. */
+  readonly expect: 'live' | 'reverted';
+  /** Something done to it while it goes on. */
+  readonly during?: (view: DeploymentView) => Promise<void>;
+}
+
+export interface Shipped {
+  readonly view: DeploymentView;
+  /** Seconds from the first share of traffic to stable at 100 %; null when it had none, or was not taken back. */
+  readonly exposedSeconds: number | null;
+}
+
+/** The demo's scenes, played with the same API that the CLI uses. */
+export class Story {
+  readonly #project: DemoProject;
+  readonly #terminal: Terminal;
+  readonly #signal: AbortSignal;
+  readonly #client: ApiClient;
+  readonly #labels = new Map<string, string>();
+  readonly scenes: SceneResult[] = [];
+  #load: LoadRun | null = null;
+  #number = 0;
+
+  constructor(project: DemoProject, terminal: Terminal, signal: AbortSignal) {
+    this.#project = project;
+    this.#terminal = terminal;
+    this.#signal = signal;
+    this.#client = new ApiClient({
+      socketPath: controlSocketPath(project.stateDir),
+      stateDir: project.stateDir,
+      by: 'demo',
+    });
+  }
+
+  /** Starts the control plane (again). */
+  async up(): Promise<void> {
+    const { dir, stateDir } = this.#project;
+    this.#command('veza up');
+    const started = performance.now();
+    await startDetached({ dir, stateDir }, { signal: this.#signal, onProgress: (text) => this.#detail(text) });
+    const info = await this.#client.call('info', {}, { signal: this.#signal });
+    this.#done(`control plane up (pid ${info.pid}) after ${durationText(performance.now() - started)}`);
+  }
+
+  /** Steady traffic from now on, by a client that knows every answer it must get. */
+  startTraffic(): LoadRun {
+    this.#heading('traffic, from now on');
+    this.#load = startLoad({ target: this.#project.url, rate: REQUESTS_PER_SECOND, duration: '10m' });
+    this.#detail(
+      `${REQUESTS_PER_SECOND} requests/s over kept-alive connections: GETs, POSTs into PostgreSQL, calls through all three services;`,
+    );
+    this.#detail(
+      'a 5 MB upload every 2 s, 4 event streams, 4 WebSockets. Every answer is checked: sequence, checksum, length.',
+    );
+    return this.#load;
+  }
+
+  /** Commits, builds and deploys a version, and shows how it goes. */
+  async ship(shipment: Shipment): Promise<Shipped> {
+    this.#heading(shipment.title);
+    const before = this.#load?.snapshot() ?? NOTHING;
+    const started = performance.now();
+    const { services, version, strategy, train } = shipment;
+    await this.#project.commit(version, services, shipment.behaviour);
+    this.#command(
+      `veza deploy ${services.join(' ')}${train ? ' --train' : ''}${strategy === null ? '' : ` --strategy ${strategy}`}`,
+    );
+    const ids = await this.#build(services);
+    const { deployments } = await this.#client.call('deploy', {
+      body: { releases: ids, strategy, order: train ? 'together' : 'separate' },
+    });
+    const [deployment] = deployments;
+    if (deployment === undefined) throw new Error(`${version} changed nothing`);
+    const shipped = await this.#follow(deployment.id, shipment);
+    const isLive = shipped.view.committedAt !== null;
+    this.#finish(shipment, isLive, (performance.now() - started) / 1_000, before);
+    return shipped;
+  }
+
+  /** kill -9 in the middle, then a new control plane: the data plane does not notice. */
+  async killControlPlane(): Promise<void> {
+    const { pid } = await this.#client.call('info', {});
+    const before = this.#load?.snapshot() ?? NOTHING;
+    this.#command(`kill -9 ${pid}`);
+    kill(pid, 'SIGKILL');
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    const { requests, lost } = difference(before, this.#load?.snapshot() ?? NOTHING);
+    this.#detail(`2 s without a control plane: ${countText(requests)} requests answered, ${lost} lost`);
+    await this.up();
+  }
+
+  async down(): Promise<void> {
+    await this.#client.stream('down', { body: {} }, { onItem: () => {} });
+    await this.#client.close();
+  }
+
+  async #build(services: readonly string[]): Promise<readonly string[]> {
+    const output: string[] = [];
+    try {
+      const { releases } = await this.#client.stream(
+        'build',
+        { body: { services } },
+        {
+          signal: this.#signal,
+          onItem: ({ service, stage, text }) => {
+            if (stage === 'output') output.push(text);
+            else if (stage === 'command') this.#detail(`${service}: ${text}`);
+          },
+        },
+      );
+      for (const { id, service, subject } of releases) this.#labels.set(id, `${service} ${subject}`);
+      return releases.map(({ id }) => id);
+    } catch (error) {
+      for (const line of output.slice(-20)) this.#detail(line);
+      throw error;
+    }
+  }
+
+  async #follow(id: string, shipment: Shipment): Promise<Shipped> {
+    const live = liveDisplay(this.#terminal, Date.now, this.#labels);
+    let exposedAt: number | null = null;
+    let backAt: number | null = null;
+    let disturbed: Promise<void> | null = null;
+    const onView = (view: DeploymentView): void => {
+      const weight = Math.max(0, ...view.legs.map((leg) => leg.weight));
+      if (weight > 0) exposedAt ??= Date.now();
+      if (weight === 0 && exposedAt !== null && view.reason !== null) backAt ??= Date.now();
+      live.update(view);
+      if (shipment.during !== undefined && view.phase === 'stepping' && view.step === 1 && view.stage === 'holding') {
+        disturbed ??= shipment.during(view);
+      }
+    };
+    try {
+      const view = await followDeployment(this.#client, id, {
+        signal: this.#signal,
+        now: Date.now,
+        patienceMs: PATIENCE_MS,
+        until: (seen) => hasEnded(seen) || seen.committedAt !== null,
+        onView,
+        onAway: (since) => live.away(since),
+      });
+      await disturbed;
+      live.end();
+      const { style } = this.#terminal;
+      for (const line of outcomeLines(view, { style, now: Date.now(), labels: this.#labels }))
+        this.#terminal.out(`  ${line}`);
+      return { view, exposedSeconds: exposedAt === null || backAt === null ? null : (backAt - exposedAt) / 1_000 };
+    } finally {
+      live.end();
+    }
+  }
+
+  #finish(shipment: Shipment, isLive: boolean, seconds: number, before: typeof NOTHING): void {
+    const counts = difference(before, this.#load?.snapshot() ?? NOTHING);
+    const good = isLive === (shipment.expect === 'live');
+    this.scenes.push({
+      title: shipment.title,
+      outcome: isLive ? 'live' : 'taken back by itself',
+      good,
+      seconds,
+      ...counts,
+    });
+    if (this.#load === null) return;
+    const { requests, lost, wrong, failedByRelease } = counts;
+    this.#detail(
+      `traffic meanwhile: ${countText(requests)} requests, ${lost} lost, ${wrong} wrong, ${failedByRelease} failed by the release`,
+    );
+  }
+
+  #heading(text: string): void {
+    this.#number += 1;
+    const { style } = this.#terminal;
+    this.#terminal.out('');
+    this.#terminal.out(`${paint(style, 'cyan', String(this.#number))}  ${paint(style, 'bold', text)}`);
+  }
+
+  #command(text: string): void {
+    this.#terminal.out(`   ${paint(this.#terminal.style, 'dim', '$')} ${text}`);
+  }
+
+  #detail(text: string): void {
+    this.#terminal.out(paint(this.#terminal.style, 'dim', `   ${text}`));
+  }
+
+  #done(text: string): void {
+    this.#terminal.out(`   ${paint(this.#terminal.style, 'green', sign(this.#terminal.style, 'done'))} ${text}`);
+  }
+}
