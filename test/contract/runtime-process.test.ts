@@ -24,7 +24,8 @@ const range = { from: 24_100, to: 24_160 };
 const isGone = (pid: number): boolean => {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return /^Z|X$/.test(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[0] ?? '');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' && fields[17] === '1';
   } catch {
     return true;
   }
@@ -36,8 +37,11 @@ async function dispose(stateDir: string): Promise<void> {
   for (const slot of await runtime.observe(never)) await runtime.remove(slot.ref, never);
   await runtime.close();
   const collector = readIdentity(stateDir);
+  if (collector !== null && (await table.isAlive(collector))) {
+    process.kill(collector.pid, 'SIGKILL');
+    await poll(async () => !(await table.isAlive(collector)), 'the collector is gone');
+  }
   rmSync(stateDir, { recursive: true, force: true });
-  if (collector !== null && (await table.isAlive(collector))) process.kill(collector.pid, 'SIGKILL');
 }
 
 const readIdentity = (stateDir: string): ProcessIdentity | null => {
@@ -61,16 +65,18 @@ function prepare(cgroups: 'detect' | 'none'): () => Promise<RuntimeUnderTest> {
   };
 }
 
-async function ownAndDie(stateDir: string, desire: SlotDesire): Promise<void> {
+/** Kills the owner `delayMs` after it said this word. */
+async function ownAndDie(stateDir: string, desire: SlotDesire, word = 'ready', delayMs = 0): Promise<void> {
   const args = [join(fixtures, 'owner.ts'), stateDir, String(range.from), String(range.to), JSON.stringify(desire)];
   const owner = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => owner.once('exit', resolve));
   await new Promise<void>((resolve, reject) => {
     owner.stdout.on('data', (chunk: Buffer) => {
-      if (chunk.toString('utf8').includes('ready')) resolve();
+      if (chunk.toString('utf8').includes(word)) resolve();
     });
     void ended.then(() => reject(new Error('the owner ended by itself')));
   });
+  await new Promise((resolve) => setTimeout(resolve, delayMs));
   owner.kill('SIGKILL');
   await ended;
 }
@@ -210,6 +216,32 @@ describe('runtime process on this machine', () => {
     const [after] = await untilReady(1);
     expect(after).toMatchObject({ id: before.id, pid: before.pid, restarts: 0 });
   });
+
+  test('whenever its owner is killed during a start, the next runtime knows every process there is', async () => {
+    await runtime.close();
+    for (let delayMs = 0; delayMs <= 40; delayMs += 8) {
+      await ownAndDie(stateDir, desire({ instances: 3 }), 'open', delayMs);
+      runtime = await createProcessRuntime({ stateDir, ports: range });
+      await runtime.apply(desire({ instances: 3 }), never);
+      const known = (await untilReady(3)).map((one) => one.pid);
+      const running = (await table.marked(null)).filter(({ identity }) => belongsTo(identity.pid, stateDir));
+      expect(new Set(running.map((one) => one.identity.pid))).toEqual(new Set(known));
+      expect(running.length).toBe(3);
+      await runtime.remove(ref, never);
+      expect((await table.marked(null)).filter(({ identity }) => belongsTo(identity.pid, stateDir))).toEqual([]);
+      await runtime.close();
+    }
+    runtime = await createProcessRuntime({ stateDir, ports: range });
+  });
+
+  /** Instances have their home in the state folder. */
+  const belongsTo = (pid: number, folder: string): boolean => {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`HOME=${folder}/`);
+    } catch {
+      return false;
+    }
+  };
 
   test('an instance whose record is damaged is ended and replaced', async () => {
     await runtime.apply(desire(), never);

@@ -4,5 +4,3 @@ import { createProcessRuntime } from './process/process-runtime.ts';
 export const runtimes = {
   process: createProcessRuntime,
 } as const;
-
-export type RuntimeKind = keyof typeof runtimes;

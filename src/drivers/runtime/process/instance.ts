@@ -1,23 +1,17 @@
 import type { ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  adoptHealth,
-  beginHealth,
-  healthReason,
-  healthVerdict,
-  type HealthProgress,
-} from '../../../core/plan/health.ts';
+import { adoptHealth, beginHealth, type HealthProgress } from '../../../core/plan/health.ts';
 import { noteExit } from '../../../core/plan/restart.ts';
-import { supervisedState, type InstanceLife, type InstanceView } from '../../../core/plan/supervise.ts';
+import type { InstanceView } from '../../../core/plan/supervise.ts';
 import { exitInWords } from '../../../core/plan/words.ts';
 import type { SlotRef } from '../../../core/slot.ts';
 import type { Health, RestartPolicy } from '../../../core/spec/platform.ts';
 import type { InstanceStatus, SlotDesire } from '../runtime.ts';
 import { joinGroups, makeGroups, removeGroups, wasOutOfMemory, type CgroupRoots } from './cgroup.ts';
+import { statusOf, viewOf, type InstanceSituation } from './instance-view.ts';
 import { lastLine } from './last-line.ts';
-import { HOST, launchInstance, signalGroup } from './launch.ts';
+import { HOST, launchInstance, signalGroup, startErrorInWords } from './launch.ts';
 import { killLeftovers } from './leftovers.ts';
 import { isPortFree, type Ports } from './ports.ts';
 import { Prober } from './prober.ts';
@@ -39,10 +33,10 @@ export interface InstanceWorld {
   readonly ports: Ports;
   readonly now: () => number;
   /** How instances of its slot are probed and restarted at present. */
-  readonly policy: (record: InstanceRecord) => { readonly health: Health; readonly restart: RestartPolicy };
-  readonly onChange: (instance: Instance) => void;
-  /** Something that cannot be done for this instance, for `limitations`. */
-  readonly onLimitation: (text: string) => void;
+  readonly policy: (slot: SlotRef) => { readonly health: Health; readonly restart: RestartPolicy };
+  readonly onChange: (slot: SlotRef) => void;
+  /** Something that cannot be done, for `limitations`; null when that is over. */
+  readonly onLimitation: (what: string, text: string | null) => void;
 }
 
 interface ProcessEnd {
@@ -88,60 +82,26 @@ export class Instance {
   }
 
   view(): InstanceView {
-    const { id, release, createdAt, exits, stopGraceMs } = this.#record;
-    return { id, release, createdAt, exits, stopGraceMs, life: this.#life() };
-  }
-
-  #life(): InstanceLife {
-    const { phase } = this.#record;
-    if (this.#clearing) return { kind: 'stopping', since: 0, killed: true, forGood: this.#going };
-    switch (phase.kind) {
-      case 'down':
-        return { kind: 'down', startAt: phase.startAt };
-      case 'launching':
-        return { kind: 'up', verdict: 'starting' };
-      case 'up':
-        if (phase.stopping !== null) {
-          return {
-            kind: 'stopping',
-            since: phase.stopping.since,
-            killed: this.#killed,
-            forGood: phase.stopping.forGood,
-          };
-        }
-        return {
-          kind: 'up',
-          verdict: this.#prober === null ? 'starting' : healthVerdict(this.#prober.progress, this.#health()),
-        };
-      case 'gone':
-        return { kind: 'stopping', since: 0, killed: true, forGood: true };
-    }
+    return viewOf(this.#situation());
   }
 
   status(): InstanceStatus {
-    const { phase, id, port, launches, createdAt, lastExit } = this.#record;
-    // While leftovers are cleared away the instance is down already, as far as anybody outside is concerned.
-    const life: InstanceLife =
-      this.#clearing && !this.#going && phase.kind === 'down' ? { kind: 'down', startAt: phase.startAt } : this.#life();
-    const state = supervisedState(
-      { ...this.view(), life },
-      this.#world.policy(this.#record).restart,
-      this.#world.now(),
-    );
-    const health = this.#prober === null ? null : healthReason(this.#prober.progress, this.#health());
+    return statusOf(this.#situation(), this.#world.policy(this.ref).restart, this.#world.now());
+  }
+
+  #situation(): InstanceSituation {
     return {
-      id,
-      state,
-      address: { host: HOST, port },
-      pid: phase.kind === 'up' ? phase.process.pid : null,
-      startedAt: phase.kind === 'up' ? phase.launchedAt : createdAt,
-      restarts: Math.max(0, launches - 1),
-      reason: (phase.kind === 'up' ? (phase.stopping?.cause ?? health) : null) ?? lastExit,
+      record: this.#record,
+      progress: this.#prober?.progress ?? null,
+      health: this.#health(),
+      clearing: this.#clearing,
+      going: this.#going,
+      killed: this.#killed,
     };
   }
 
   #health(): Health {
-    return this.#world.policy(this.#record).health;
+    return this.#world.policy(this.ref).health;
   }
 
   /** Starts the process. Every failure to do so is an exit like any other: it has a reason and is tried again. */
@@ -177,9 +137,12 @@ export class Instance {
 
   async #makeGroups(desire: SlotDesire): Promise<CgroupPlace | null> {
     try {
-      return await makeGroups(this.#world.cgroups, this.id, desire.limits);
+      const place = await makeGroups(this.#world.cgroups, this.id, desire.limits);
+      this.#world.onLimitation(`limits of ${desire.ref.service}`, null);
+      return place;
     } catch (error) {
       this.#world.onLimitation(
+        `limits of ${desire.ref.service}`,
         `The kernel refused the limits of ${desire.ref.service}: ${error instanceof Error ? error.message : String(error)}.`,
       );
       return null;
@@ -225,9 +188,10 @@ export class Instance {
     } catch (error) {
       // A process that has ended already cannot be moved; that is no limitation.
       if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return;
-      this.#world.onLimitation(`Instances could not be put into their control group: ${String(error)}.`);
+      this.#world.onLimitation('joining', `Instances could not be put into their control group: ${String(error)}.`);
       const phase = this.#phaseUp();
       if (phase !== null) this.#up({ ...phase, cgroup: null });
+      await removeGroups(place);
     }
   }
 
@@ -245,8 +209,10 @@ export class Instance {
     if (this.#abandoned) return;
     try {
       writeRecord(this.#world.stateDir, this.#record);
+      this.#world.onLimitation('writing', null);
     } catch (error) {
       this.#world.onLimitation(
+        'writing',
         `State of instances cannot be written: ${error instanceof Error ? error.message : String(error)}.`,
       );
     }
@@ -264,7 +230,7 @@ export class Instance {
         if (phase.started !== latest.started || phase.ready !== latest.ready) {
           this.#up({ ...phase, started: latest.started, ready: latest.ready });
         }
-        this.#world.onChange(this);
+        this.#world.onChange(this.ref);
       },
     });
     this.#prober.start();
@@ -335,7 +301,7 @@ export class Instance {
     const cause = this.#prober?.progress.failure ?? null;
     this.#prober?.stop();
     this.#up({ ...phase, stopping: { since: this.#world.now(), forGood, cause: forGood ? null : cause } });
-    this.#world.onChange(this);
+    this.#world.onChange(this.ref);
     await this.#signal(phase, 'SIGTERM');
   }
 
@@ -357,7 +323,7 @@ export class Instance {
     const phase = this.#phaseUp();
     if (phase === null || phase.stopping === null) return;
     this.#up({ ...phase, stopping: { ...phase.stopping, forGood: true } });
-    this.#world.onChange(this);
+    this.#world.onChange(this.ref);
   }
 
   /** Gives back its port and leaves the folder to the log collector. */
@@ -408,7 +374,7 @@ export class Instance {
     } else {
       this.#record = { ...this.#record, phase: { kind: 'down', startAt: 0 } };
       this.#save();
-      this.#world.onChange(this);
+      this.#world.onChange(this.ref);
     }
     await this.#clearAway(phase.cgroup);
   }
@@ -426,28 +392,14 @@ export class Instance {
     this.#killed = false;
     this.#overMemory = false;
     this.#prober = null;
-    this.#world.onChange(this);
+    this.#world.onChange(this.ref);
   }
 
   async #noteEnd(reason: string): Promise<void> {
-    const { restart } = this.#world.policy(this.#record);
+    const { restart } = this.#world.policy(this.ref);
     const { exits, startAt } = noteExit(this.#record.exits, restart, this.#world.now());
     this.#record = { ...this.#record, exits: [...exits], lastExit: reason, phase: { kind: 'down', startAt } };
     this.#save();
-    this.#world.onChange(this);
-  }
-}
-
-function startErrorInWords(error: NodeJS.ErrnoException | null, desire: SlotDesire): string {
-  const [program] = desire.run;
-  switch (error?.code) {
-    case 'ENOENT':
-      // Node reports a missing working directory as a missing program.
-      if (!existsSync(desire.artifactDir)) return `the artifact's folder ${desire.artifactDir} is missing`;
-      return `program ${program} was not found (in the artifact, or in PATH)`;
-    case 'EACCES':
-      return `program ${program} may not be executed`;
-    default:
-      return error?.message ?? 'unknown reason';
+    this.#world.onChange(this.ref);
   }
 }

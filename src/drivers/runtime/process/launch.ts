@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import type { SlotDesire } from '../runtime.ts';
 import { INSTANCE_MARKER } from './process-table.ts';
@@ -78,5 +78,20 @@ export function signalGroup(leader: number, signal: 'SIGTERM' | 'SIGKILL'): bool
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Why a program could not be started, in words for people. */
+export function startErrorInWords(error: NodeJS.ErrnoException | null, desire: SlotDesire): string {
+  const [program] = desire.run;
+  switch (error?.code) {
+    case 'ENOENT':
+      // Node reports a missing working directory as a missing program.
+      if (!existsSync(desire.artifactDir)) return `the artifact's folder ${desire.artifactDir} is missing`;
+      return `program ${program} was not found (in the artifact, or in PATH)`;
+    case 'EACCES':
+      return `program ${program} may not be executed`;
+    default:
+      return error?.message ?? 'unknown reason';
   }
 }

@@ -25,7 +25,7 @@ export async function runOneOff(
 ): Promise<number> {
   signal.throwIfAborted();
   await killLeftovers(table, oneOff.id, null);
-  const folder = join(stateDir, 'one-offs', oneOff.id);
+  const folder = join(stateDir, 'one-offs', encodeURIComponent(oneOff.id));
   for (const name of ['home', 'tmp']) await mkdir(join(folder, name), { recursive: true, mode: 0o700 });
   try {
     signal.throwIfAborted();

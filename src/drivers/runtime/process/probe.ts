@@ -9,16 +9,15 @@ type Answer = Omit<ProbeResult, 'kind'>;
 /**
  * Asks an instance once, on a connection of its own. Statuses 200 to 399 pass (as with Kubernetes' httpGet probes);
  * redirects are not followed.
- * @param timeoutMs time for the whole of it, connection included
+ * The probe's timeout is for the whole of it, connection included.
  */
 export async function probeOnce(
   kind: ProbeKind,
   probe: Probe,
   address: { readonly host: string; readonly port: number },
-  timeoutMs: number,
   signal: AbortSignal,
 ): Promise<ProbeResult> {
-  const { check } = probe;
+  const { check, timeoutMs } = probe;
   const answer = await (check.kind === 'http'
     ? askHttp(check.path, address, timeoutMs, signal)
     : askTcp(address, timeoutMs, signal));

@@ -1,11 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  healthVerdict,
-  nextProbe,
-  noteProbe,
-  startupDeadline,
-  type HealthProgress,
-} from '../../../core/plan/health.ts';
+import { healthVerdict, nextProbe, noteProbe, type HealthProgress, type ProbeKind } from '../../../core/plan/health.ts';
 import type { Health } from '../../../core/spec/platform.ts';
 import { probeOnce } from './probe.ts';
 
@@ -61,13 +55,8 @@ export class Prober {
       if (this.#done) return;
       const health = this.#health();
       const kind = this.#progress.started ? 'readiness' : 'startup';
-      const probe = health[kind];
-      // The last start-up probe is cut at the deadline, so that a server that hangs does not get a whole timeout more.
-      const left =
-        kind === 'startup' ? startupDeadline(this.#progress.launchedAt, probe) - this.#now() : probe.timeoutMs;
-      const timeoutMs = Math.max(1, Math.min(probe.timeoutMs, left));
       const wasStarted = this.#progress.started;
-      await this.#probe(kind, timeoutMs);
+      await this.#probe(kind);
       if (!wasStarted && this.#progress.started) {
         this.#startLiveness();
         at = this.#now();
@@ -88,15 +77,15 @@ export class Prober {
       const probe = this.#health().liveness;
       await this.#until(this.#now() + (probe?.intervalMs ?? 1000));
       if (this.#done || probe === null) continue;
-      await this.#probe('liveness', probe.timeoutMs);
+      await this.#probe('liveness');
     }
   }
 
-  async #probe(kind: 'startup' | 'readiness' | 'liveness', timeoutMs: number): Promise<void> {
+  async #probe(kind: ProbeKind): Promise<void> {
     const health = this.#health();
     const probe = health[kind];
     if (probe === null) return;
-    const result = await probeOnce(kind, probe, this.#address, timeoutMs, this.#stop.signal);
+    const result = await probeOnce(kind, probe, this.#address, this.#stop.signal);
     if (this.#stop.signal.aborted) return;
     const before = this.#progress;
     this.#progress = noteProbe(before, health, result, this.#now());

@@ -75,7 +75,7 @@ class ProcessRuntime implements Runtime {
   readonly #ports: Ports;
   readonly #slots = new Map<string, SupervisedSlot>();
   readonly #changes = new Changes<SlotStatus>();
-  readonly #limitations = new Set<string>();
+  readonly #limitations = new Map<string, string>();
   readonly #collector: CollectorKeeper;
   readonly #closing = new AbortController();
   #looks = 0;
@@ -127,13 +127,18 @@ class ProcessRuntime implements Runtime {
       cgroups: this.#cgroups,
       ports: this.#ports,
       now: this.#now,
-      policy: (record) => this.#slots.get(slotKey(record.ref))?.desire ?? withoutDesire,
-      onChange: (instance) => {
-        const slot = this.#slots.get(slotKey(instance.ref));
+      policy: (ref) => this.#slots.get(slotKey(ref))?.desire ?? withoutDesire,
+      onChange: (ref) => {
+        const slot = this.#slots.get(slotKey(ref));
         if (slot !== undefined) this.#changed(slot, true);
       },
-      onLimitation: (text) => this.#limitations.add(text),
+      onLimitation: (what, text) => this.#limit(what, text),
     };
+  }
+
+  #limit(what: string, text: string | null): void {
+    if (text === null) this.#limitations.delete(what);
+    else this.#limitations.set(what, text);
   }
 
   #changed(slot: SupervisedSlot, settle: boolean): void {
@@ -182,7 +187,8 @@ class ProcessRuntime implements Runtime {
       writeRecord(this.#stateDir, record);
     } catch (error) {
       this.#ports.release(port);
-      this.#limitations.add(
+      this.#limit(
+        'writing',
         `State of instances cannot be written: ${error instanceof Error ? error.message : String(error)}.`,
       );
       return null;
@@ -192,7 +198,7 @@ class ProcessRuntime implements Runtime {
   }
 
   async limitations(): Promise<readonly string[]> {
-    const found = [...this.#limitations];
+    const found = [...this.#limitations.values()];
     const { memory, cpu } = this.#cgroups;
     if (memory === null) {
       found.push(

@@ -25,7 +25,7 @@ describe('process table', () => {
 
   test('a name with blanks and parentheses does not shift the fields of stat', () => {
     const rest = 'S 1 77 77 0 -1 4194304 103 0 0 0 0 0 0 0 20 0 1 0 88255 3133440';
-    expect(parseStat(`42 (a (b) c) ${rest}`)).toEqual({ state: 'S', pgrp: 77, startTime: '88255' });
+    expect(parseStat(`42 (a (b) c) ${rest}`)).toEqual({ state: 'S', pgrp: 77, threads: 1, startTime: '88255' });
     expect(parseStat('')).toBeNull();
   });
 

@@ -44,6 +44,7 @@ export const systemProcessTable = (): ProcessTable =>
 interface StatFields {
   readonly state: string;
   readonly pgrp: number;
+  readonly threads: number;
   readonly startTime: string;
 }
 
@@ -51,13 +52,13 @@ interface StatFields {
 export function parseStat(text: string): StatFields | null {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const [state, , pgrp] = fields;
-  const startTime = fields[19];
-  return state === undefined || pgrp === undefined || startTime === undefined
-    ? null
-    : { state, pgrp: Number(pgrp), startTime };
+  const [threads, startTime] = [fields[17], fields[19]];
+  if (state === undefined || pgrp === undefined || threads === undefined || startTime === undefined) return null;
+  return { state, pgrp: Number(pgrp), threads: Number(threads), startTime };
 }
 
-const isGone = (state: string): boolean => state === 'Z' || state === 'X' || state === 'x';
+/** A leader that shows as a zombie while other threads still end has its ports and files yet: not gone. */
+const isGone = ({ state, threads }: StatFields): boolean => 'ZXx'.includes(state) && threads <= 1;
 
 class LinuxProcessTable implements ProcessTable {
   readonly #bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
@@ -75,13 +76,13 @@ class LinuxProcessTable implements ProcessTable {
 
   async identify(pid: number): Promise<ProcessIdentity | null> {
     const stat = this.#stat(pid);
-    return stat === null || isGone(stat.state) ? null : { pid, startTime: stat.startTime, bootId: this.#bootId };
+    return stat === null || isGone(stat) ? null : { pid, startTime: stat.startTime, bootId: this.#bootId };
   }
 
   async isAlive(identity: ProcessIdentity): Promise<boolean> {
     if (identity.bootId !== this.#bootId) return false;
     const stat = this.#stat(identity.pid);
-    return stat !== null && !isGone(stat.state) && stat.startTime === identity.startTime;
+    return stat !== null && !isGone(stat) && stat.startTime === identity.startTime;
   }
 
   // Many instances may end at once: who asks while a look at all processes is under way shares the next one.
@@ -115,7 +116,7 @@ class LinuxProcessTable implements ProcessTable {
     if (entry === undefined) return null;
     const value = entry.slice(prefix.length);
     const stat = this.#stat(pid);
-    if (stat === null || isGone(stat.state)) return null;
+    if (stat === null || isGone(stat)) return null;
     return {
       identity: { pid, startTime: stat.startTime, bootId: this.#bootId },
       marker: value,

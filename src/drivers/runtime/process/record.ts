@@ -139,8 +139,11 @@ export const forgetDesire = (stateDir: string, ref: SlotRef): void =>
 
 /** All remembered desires; a file that cannot be understood is left out, its slot's instances then count as unwanted. */
 export async function readDesires(stateDir: string): Promise<readonly SlotDesire[]> {
-  const files = (await readdir(slotsDir(stateDir))).filter((name) => name.endsWith('.json'));
+  const files = await readdir(slotsDir(stateDir));
+  // What a crash left half written may hold secrets, and nobody else will ever remove it.
+  for (const name of files) if (name.endsWith('.tmp')) rmSync(join(slotsDir(stateDir), name), { force: true });
   return files.flatMap((name) => {
+    if (!name.endsWith('.json')) return [];
     try {
       const parsed = desireSchema.safeParse(JSON.parse(readFileSync(join(slotsDir(stateDir), name), 'utf8')));
       // The schema checks every field; what it cannot express is the brands of the numbers and of the release's id.
