@@ -51,7 +51,9 @@ describe('the package', () => {
         'dist/index.d.ts',
       ]),
     );
-    expect(files.filter((file) => /(^|[./])test[./-]|(^|/)testing/|^(src|test|bench|scripts|examples|\.)/.test(file))).toEqual([]);
+    expect(
+      files.filter((file) => /(^|[./])test[./-]|\/testing\/|^(src|test|bench|scripts|examples|\.)/.test(file)),
+    ).toEqual([]);
   });
 
   test('has every file that its manifest names', () => {
