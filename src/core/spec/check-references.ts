@@ -239,8 +239,15 @@ function checkEnvironments(declared: Declared): Mistake[] {
 const unknownName = (path: MistakePath, what: string, name: string, known: readonly string[]): Mistake =>
   mistake({ path, expected: describeChoice(what, known), got: describe(name), suggestion: nearest(name, known) });
 
-const describeChoice = (what: string, known: readonly string[]): string =>
-  `the name of ${/^[aeiou]/.test(what) ? 'an' : 'a'} ${what}${known.length === 0 ? ', of which there is no other' : `: ${oneOf(known)}`}`;
+function describeChoice(what: string, known: readonly string[]): string {
+  const article = /^[aeiou]/.test(what) ? 'an' : 'a';
+  if (known.length === 0) return `the name of ${article} ${what}, of which there is no other`;
+  // A platform may have a thousand services; nobody reads a thousand names.
+  if (known.length > MOST_SHOWN) return `the name of one of the ${known.length} ${what}s`;
+  return `the name of ${article} ${what}: ${oneOf(known)}`;
+}
+
+const MOST_SHOWN = 16;
 
 function checkRequires(declared: Declared): Mistake[] {
   const names = [...declared.environments.keys()];

@@ -124,8 +124,8 @@ export const command = (description: string): z.ZodType<Command, CommandLine> =>
 /** Names of secrets are free of what paths and variables cannot hold. */
 export const secretReference: z.ZodType<SecretValue, SecretValue> = strict(
   {
-    secret: text('the name of a secret').regex(/^[A-Za-z][A-Za-z0-9_.-]{0,62}$/, {
-      error: 'the name of a secret: letters, digits, `-`, `_` and `.`, at most 63 characters',
+    secret: text('the name of a secret').regex(/^[A-Za-z][A-Za-z0-9_.-]{0,127}$/, {
+      error: 'the name of a secret: letters, digits, `-`, `_` and `.`, at most 128 characters',
     }),
   },
   "a reference to a secret: secret('name')",
