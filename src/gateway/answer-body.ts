@@ -69,6 +69,8 @@ export class AnswerBody {
     );
     if (pairs.length > 0) this.#response.addTrailers(pairs);
     if (this.#lastChunk === null) this.#response.end();
+    // As a Latin-1 string, bytes are what they were, and Node joins it with the head: one plain write, not a gathering one.
+    else if (this.#lastChunk.length <= 8_192) this.#response.end(this.#lastChunk.toString('latin1'), 'latin1');
     else this.#response.end(this.#lastChunk);
   }
 

@@ -1,59 +1,14 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import type { RouteTableEntry } from '../core/route-table.ts';
 import { otherSlot } from '../core/slot.ts';
 import { AnswerBody } from './answer-body.ts';
 import type { Outcome } from './counters.ts';
 import type { EndReason, Flight } from './flight.ts';
-import type { GatewayLimits } from './limits.ts';
-import type { ArmChoice } from './pick-arm.ts';
 import { problemDocument, problems, type ProblemCode } from './problem.ts';
 import { discardRest, RequestBody } from './request-body.ts';
 import { answerHeaders } from './request-head.ts';
-import type { ServiceState } from './service-state.ts';
+import type { ExchangeContext, RoutedRequest } from './routed-request.ts';
 import { discard, type Connection, type Upstream } from './upstream.ts';
-
-/** What an exchange needs of the gateway around it. */
-export interface ExchangeContext {
-  readonly limits: GatewayLimits;
-  /** Milliseconds, monotonic. */
-  now(): number;
-  /** The second that counting is in. */
-  second(): number;
-  /** The gateway stops: connections are not kept. */
-  readonly closing: boolean;
-}
-
-/** A request that has found its service and its arm. */
-export interface RoutedRequest {
-  readonly service: ServiceState;
-  readonly entry: RouteTableEntry;
-  readonly choice: ArmChoice;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly path: string;
-  /** Headers for the instance, flat. */
-  readonly headers: readonly string[];
-  readonly requestId: string;
-  readonly contentLength: number | null;
-  readonly chunked: boolean;
-  readonly setCookie: string | null;
-  /** Smoke tests before a release has traffic are not counted. */
-  readonly counted: boolean;
-  /** The client waits for `100 Continue` before it sends the body. */
-  readonly expectsContinue: boolean;
-  /** Set when the client asked to speak another protocol. */
-  readonly upgrade: {
-    readonly protocol: string;
-    /** Takes over both sockets once the instance has agreed. */
-    accept(answer: {
-      readonly headers: readonly string[];
-      readonly instance: Duplex;
-      readonly upstream: Upstream;
-    }): void;
-  } | null;
-}
 
 /** Methods that may be sent twice (RFC 9110, 9.2.2). */
 const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
@@ -192,6 +147,10 @@ export class Exchange implements Flight, Dispatcher.DispatchHandler {
           this.#requestEndedAt = this.#lastActivity;
         },
         tooLarge: () => {
+          if (response.headersSent) {
+            this.#cut();
+            return;
+          }
           this.#stopInstance();
           this.#refuse('body-too-large', `The limit is ${entry.proxy.maxBodyBytes} bytes.`);
         },
@@ -230,8 +189,7 @@ export class Exchange implements Flight, Dispatcher.DispatchHandler {
     const now = this.#context.now();
     this.#lastActivity = now;
     if (status < 200) {
-      const link = headers['link'];
-      if (status === 103 && link !== undefined && request.httpVersionMinor >= 1) response.writeEarlyHints({ link });
+      if (status === 103) this.#passEarlyHints(headers['link']);
       return;
     }
     // An answer to an unfinished upload is timed from the beginning of the request.
@@ -270,6 +228,16 @@ export class Exchange implements Flight, Dispatcher.DispatchHandler {
     process.nextTick(() => {
       if (this.#phase === 'answering' && answer.headIsWaiting) response.flushHeaders();
     });
+  }
+
+  #passEarlyHints(link: string | string[] | undefined): void {
+    const { response, request } = this.#routed;
+    if (link === undefined || request.httpVersionMinor === 0) return;
+    try {
+      response.writeEarlyHints({ link });
+    } catch {
+      // Node refuses links that it cannot read. A hint is only a hint: the answer itself is still to come.
+    }
   }
 
   /** False when there are too many streams already; the client has been told. */
@@ -387,10 +355,11 @@ export class Exchange implements Flight, Dispatcher.DispatchHandler {
         return;
       case 'answering':
         if (now - this.#lastActivity <= idleTimeoutMs) return;
+        // A silent event stream ends as a told one does; the client comes back.
+        if (this.#isStream) this.#answer?.tell();
         // A client that stopped reading is no error of the arm; an instance that stopped sending is.
-        if (this.#answer?.blocked === true) this.#clientGone();
-        else this.#cut();
-        this.#routed.response.destroy();
+        if (this.#answer?.blocked === true) this.#routed.response.destroy();
+        else if (this.#phase === 'answering') this.#cut();
         return;
       case 'connecting':
       case 'done':
@@ -436,8 +405,11 @@ export class Exchange implements Flight, Dispatcher.DispatchHandler {
   /** The answer is on its way out: takes care of what the client still sends, and of a client that does not read. */
   #afterAnswer(): void {
     const { request, response, entry } = this.#routed;
+    this.#body?.destroy();
     if (this.#hasBody) discardRest(request);
-    if (response.writableLength > 0) response.socket?.setTimeout(Math.max(1, entry.proxy.idleTimeoutMs));
+    if (response.writableLength === 0) return;
+    response.socket?.setTimeout(Math.max(1, entry.proxy.idleTimeoutMs));
+    this.#context.linger(response);
   }
 
   readonly #clientGone = (): void => {

@@ -1,12 +1,12 @@
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import type { RouteInForce, WriteStamp } from '../core/route-table.ts';
 import type { TrafficSecond } from '../core/traffic.ts';
-import type { ExchangeContext } from './exchange.ts';
 import type { EndReason, Flight } from './flight.ts';
 import type { GatewayLimits } from './limits.ts';
 import { closeListener, openListener, stopListening } from './listener.ts';
 import type { Log } from './log.ts';
 import { routeRequest, type RoutingContext } from './route-request.ts';
+import type { ExchangeContext } from './routed-request.ts';
 import { SecondClock } from './second-clock.ts';
 import { ServiceState } from './service-state.ts';
 import type { StickyCookie } from './sticky-cookie.ts';
@@ -66,6 +66,8 @@ export class Gateway implements RoutingContext, ExchangeContext {
   readonly #sweeper: NodeJS.Timeout;
   readonly #reopener: NodeJS.Timeout;
   readonly #warnings: string[] = [];
+  /** Answers that clients have not taken yet. */
+  readonly #lingering = new Set<ServerResponse>();
 
   constructor(options: GatewayOptions) {
     this.limits = options.limits;
@@ -98,6 +100,11 @@ export class Gateway implements RoutingContext, ExchangeContext {
 
   second(): number {
     return this.#clock.now();
+  }
+
+  linger(response: ServerResponse): void {
+    this.#lingering.add(response);
+    response.once('close', () => this.#lingering.delete(response));
   }
 
   match(host: string, path: string): ServiceState | null {
@@ -206,7 +213,7 @@ export class Gateway implements RoutingContext, ExchangeContext {
     this.#tellStreams('shutdown');
     const idleSince = { at: this.now() };
     while (this.now() < until) {
-      const left = [...this.flights()].length;
+      const left = [...this.flights()].length + this.#lingering.size;
       // A while for requests that are on their way over kept connections; their answers close them.
       if (left > 0) idleSince.at = this.now();
       else if (this.now() - idleSince.at >= Math.min(500, drainMs)) break;

@@ -5,7 +5,7 @@ import { createControlServer } from './control-api.ts';
 import { Gateway } from './gateway.ts';
 import { parseLimits } from './limits.ts';
 import { createLog } from './log.ts';
-import { gatewayFiles, loadKey, prepareSocket, replaceFile, takeLock } from './state-folder.ts';
+import { gatewayFiles, listens, loadKey, prepareSocket, replaceFile, takeLock } from './state-folder.ts';
 import { StickyCookie } from './sticky-cookie.ts';
 import { TableFile } from './table-file.ts';
 
@@ -37,7 +37,7 @@ async function main(): Promise<void> {
   process.on('unhandledRejection', (reason) => log('error', 'unhandled-rejection', { message: String(reason) }));
 
   await mkdir(files.folder, { recursive: true, mode: 0o700 });
-  const unlock = await takeLock(files.lock, isGateway);
+  const unlock = await takeLock(files.lock, (pid) => isGateway(pid, stateDir, socket));
   const { key, warning } = await loadKey(files.key);
   if (warning !== null) log('warn', 'cookie-key', { message: warning });
   const gateway = new Gateway({
@@ -80,16 +80,16 @@ function required(option: string, value: string | undefined): string {
   return value;
 }
 
-/** Whether a process id is a living gateway: ids are used again, so the command line is looked at where that is possible. */
-async function isGateway(pid: number): Promise<boolean> {
+/** Whether a process is the gateway of a state folder: process ids are used again. */
+async function isGateway(pid: number, stateDir: string, socket: string): Promise<boolean> {
   try {
     process.kill(pid, 0);
   } catch {
     return false;
   }
-  if (process.platform !== 'linux') return true;
+  if (process.platform !== 'linux') return listens(socket);
   const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  return commandLine.includes('gateway') && commandLine.includes('--state-dir');
+  return commandLine.split('\0').includes(stateDir);
 }
 
 main().catch((error: unknown) => {

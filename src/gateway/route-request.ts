@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Exchange, type ExchangeContext, type RoutedRequest } from './exchange.ts';
+import { Exchange } from './exchange.ts';
 import type { OnRequest, UpgradeSocket } from './listener.ts';
 import { pickArm, type ArmChoice } from './pick-arm.ts';
 import { problemDocument, problems, type ProblemCode } from './problem.ts';
 import { discardRest } from './request-body.ts';
 import { readRequestHead, type RequestHead, type Side } from './request-head.ts';
+import type { ExchangeContext, RoutedRequest } from './routed-request.ts';
 import type { ServiceState } from './service-state.ts';
 import { readCookie, stickyCookieName, withoutCookie, type StickyCookie } from './sticky-cookie.ts';
 import { Tunnel } from './tunnel.ts';

@@ -101,7 +101,10 @@ export class Tunnel implements Flight {
       if (waited > messageGraceMs) this.#closeDown(true);
       if (this.#closeSentDown && waited > messageGraceMs + closeReplyMs) this.#finishClosing();
     }
-    if (now - this.#lastActivity > this.#options.idleTimeoutMs) this.reset();
+    if (now - this.#lastActivity <= this.#options.idleTimeoutMs) return;
+    // A silent WebSocket is closed as a drained one is; what does not follow is cut.
+    this.tell('drain');
+    if (this.#closing === null || now - this.#closing.since > messageGraceMs + closeReplyMs) this.reset();
   }
 
   #fromInstance(chunk: Buffer): void {

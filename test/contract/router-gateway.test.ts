@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -39,10 +39,17 @@ routerContract('gateway', async () => {
     end: async () => {
       await router.close();
       await stopGateway(stateDir, 0);
+      await expectQuietLog(stateDir);
       await rm(stateDir, { recursive: true, force: true });
     },
   };
 });
+
+/** Nothing that a client or an instance did may have surprised the gateway. */
+async function expectQuietLog(stateDir: string): Promise<void> {
+  const log = await readFile(path.join(stateDir, 'gateway', 'gateway.log'), 'utf8');
+  expect(log).not.toMatch(/"event":"(?:uncaught|unhandled-rejection|request-failed|control-failed)"|Warning/);
+}
 
 describe('the gateway process', () => {
   const signal = AbortSignal.timeout(600_000);
@@ -60,6 +67,7 @@ describe('the gateway process', () => {
     await Promise.all(routers.map((router) => router.close()));
     await stopGateway(stateDir, 0);
     await instance.kill();
+    await expectQuietLog(stateDir);
     await rm(stateDir, { recursive: true, force: true });
   });
 
@@ -89,9 +97,11 @@ describe('the gateway process', () => {
   });
 
   it('starts from a state folder whose path is too long for a Unix socket', async () => {
+    await open();
     const deep = path.join(stateDir, 'x'.repeat(120));
     const router = await open({ stateDir: deep });
     expect(await router.observe(signal)).toEqual([]);
+    await router.close();
     expect(await stopGateway(deep, 0)).toBe(true);
   });
 

@@ -183,12 +183,12 @@ export function routerContract(name: string, start: () => Promise<RouterUnderTes
           allowed.push(new Set(ids));
         };
         await apply(0);
-        let running = true;
+        const load = { running: true };
         let done = 0;
         const wrong: string[] = [];
         const clients = Array.from({ length: 12 }, async (_, n) => {
           const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-          while (running) {
+          while (load.running) {
             const since = allowed.length - 1;
             const post = n % 3 === 0;
             const answer: Answer | Error = await ask(
@@ -211,7 +211,7 @@ export function routerContract(name: string, start: () => Promise<RouterUnderTes
           const reached = done + 8;
           await until(() => done >= reached, 'traffic between two writes');
         }
-        running = false;
+        load.running = false;
         await Promise.all(clients);
         expect(wrong).toEqual([]);
         expect(done).toBeGreaterThan(400);
@@ -602,6 +602,33 @@ export function routerContract(name: string, start: () => Promise<RouterUnderTes
         expect(a.closeCodes).toEqual([1001]);
         expect(await events.ended).toEqual({ clean: true });
         expect(events.text()).toMatch(/^(?:id: (\d+)\ndata: {"n":\1}\n\n)+$/);
+      });
+
+      it('ends busy WebSockets between two messages, each message whole and in order', async () => {
+        const [a, b] = [await instance('a'), await instance('b')];
+        await write({ blue: [a] });
+        const clients = await Promise.all(
+          Array.from({ length: 8 }, async (_, n) => {
+            const client = await openWebSocket(subject.publicPort);
+            let sent = 0;
+            const padding = 'x'.repeat(n * 20_000);
+            const timer = setInterval(() => {
+              if (client.socket.readyState === client.socket.OPEN) client.socket.send(`${(sent += 1)} ${padding}`);
+            }, 1);
+            return { ...client, padding, stop: () => clearInterval(timer) };
+          }),
+        );
+        await until(() => clients.every(({ messages }) => messages.length > 20), 'traffic on every WebSocket');
+        await write({ blue: [b] });
+        expect(await router.drain('web', ['a'], 100, signal)).toEqual({ inFlight: 0, streams: 0 });
+        for (const client of clients) {
+          client.stop();
+          expect(await client.closed).toEqual({ code: 1001 });
+          const echoes = client.messages.slice(1);
+          expect(echoes.every((text, i) => text === `${i + 1} ${client.padding}`)).toBe(true);
+        }
+        await until(() => a.closeCodes.length === 8, 'the instance saw every close');
+        expect(new Set(a.closeCodes)).toEqual(new Set([1001]));
       });
 
       it('reports what does not end, and resets it', async () => {

@@ -4,5 +4,3 @@ import { createGatewayRouter } from './gateway/gateway-router.ts';
 export const routerDrivers = {
   gateway: createGatewayRouter,
 } as const;
-
-export type RouterKind = keyof typeof routerDrivers;

@@ -1,7 +1,7 @@
 import type { DrainProgress, RouteInForce, RouteTableEntry, WriteStamp } from '../../core/route-table.ts';
 import type { TrafficSecond } from '../../core/traffic.ts';
 
-export type { DrainProgress, Endpoint, RouteInForce, RouteTableEntry, WriteStamp } from '../../core/route-table.ts';
+export type { DrainProgress, RouteInForce, RouteTableEntry, WriteStamp } from '../../core/route-table.ts';
 
 /** Shares traffic between slots. Writes are atomic per service and fenced by their stamp. */
 export interface Router {

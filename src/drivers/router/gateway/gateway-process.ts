@@ -132,7 +132,11 @@ async function startGateway(place: GatewayPlace, signal: AbortSignal): Promise<R
   while (performance.now() < deadline) {
     const running = await findGateway(place.stateDir, signal);
     if (running !== null) return running;
-    if (exit.status !== null) throw new GatewayStartError((await lastError(logFile, before)) ?? exit.status, logFile);
+    if (exit.status !== null) {
+      const reason = (await lastError(logFile, before)) ?? exit.status;
+      // Another caller was faster: its gateway is ours too, and answers soon.
+      if (!reason.includes('already uses this state folder')) throw new GatewayStartError(reason, logFile);
+    }
     await sleep(20, undefined, { signal });
   }
   throw new GatewayStartError(`it did not answer within ${startMs} ms`, logFile);
