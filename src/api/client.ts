@@ -1,4 +1,4 @@
-import { Agent, request } from 'undici';
+import type { Agent } from 'undici';
 import type { z } from 'zod';
 import { ControlPlaneLostError, ControlPlaneNotRunningError, VezaError } from '../errors.ts';
 import { contract, type Contract } from './contract.ts';
@@ -36,17 +36,10 @@ export interface StreamOptions<Item> extends CallOptions {
  */
 export class ApiClient {
   readonly #options: ClientOptions;
-  readonly #agent: Agent;
+  #agent: Agent | null = null;
 
   constructor(options: ClientOptions) {
     this.#options = options;
-    const silence = options.silenceMs ?? 30_000;
-    // A request that does not stream may take its time (a deployment waits for the journal), a stream has heartbeats.
-    this.#agent = new Agent({
-      connect: { socketPath: options.socketPath },
-      headersTimeout: 120_000,
-      bodyTimeout: silence,
-    });
   }
 
   /** One request, one answer. */
@@ -89,10 +82,10 @@ export class ApiClient {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await this.#agent?.destroy();
   }
 
-  #send(endpoint: Endpoint, input: object, signal: AbortSignal | undefined, headers: Record<string, string>) {
+  async #send(endpoint: Endpoint, input: object, signal: AbortSignal | undefined, headers: Record<string, string>) {
     const { params, query, body } = input as {
       params?: Record<string, string>;
       query?: Record<string, string | number | boolean | readonly string[] | null | undefined>;
@@ -103,6 +96,14 @@ export class ApiClient {
     for (const [name, value] of Object.entries(query ?? {})) {
       if (value !== null && value !== undefined) search.set(name, String(value));
     }
+    // Loaded when it is needed: most of the start of a command that asks nothing would be this.
+    const { Agent, request } = await import('undici');
+    this.#agent ??= new Agent({
+      connect: { socketPath: this.#options.socketPath },
+      // An answer may take its time (a deployment waits for the journal); a stream has heartbeats.
+      headersTimeout: 120_000,
+      bodyTimeout: this.#options.silenceMs ?? 30_000,
+    });
     return request(`http://localhost${path}${search.size === 0 ? '' : `?${search.toString()}`}`, {
       dispatcher: this.#agent,
       method: endpoint.method,

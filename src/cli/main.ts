@@ -1,10 +1,11 @@
+import { enableCompileCache } from 'node:module';
 import { text } from 'node:stream/consumers';
-import { ExitStatus } from '../errors.ts';
-import { buildProgram } from './program.ts';
-import { reportError } from './report-error.ts';
 import { processTerminal } from './terminal.ts';
 
-const terminal = processTerminal(process.env);
+// Most of the time of a short command is reading code; the second time it is there already.
+enableCompileCache();
+const [{ runCli }, { ExitStatus }] = await Promise.all([import('./run-cli.ts'), import('../errors.ts')]);
+
 const interrupt = new AbortController();
 let interrupts = 0;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -16,36 +17,11 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-process.exitCode = await main(process.argv.slice(2));
-
-async function main(args: readonly string[]): Promise<number> {
-  let status: number = ExitStatus.ok;
-  const program = buildProgram(
-    {
-      terminal,
-      cwd: process.cwd(),
-      env: process.env,
-      now: Date.now,
-      interrupt: interrupt.signal,
-      readInput: () => text(process.stdin),
-    },
-    (result) => {
-      status = result;
-    },
-  );
-  try {
-    if (args.length === 0) {
-      program.outputHelp();
-      return ExitStatus.usage;
-    }
-    await program.parseAsync(args, { from: 'user' });
-    return status;
-  } catch (error) {
-    if (interrupt.signal.aborted) return ExitStatus.interrupted;
-    const options = args.slice(0, args.includes('--') ? args.indexOf('--') : args.length);
-    return reportError(error, terminal, {
-      json: options.includes('--json'),
-      debug: (process.env.VEZA_DEBUG ?? '') !== '',
-    });
-  }
-}
+process.exitCode = await runCli(process.argv.slice(2), {
+  terminal: processTerminal(process.env),
+  cwd: process.cwd(),
+  env: process.env,
+  now: Date.now,
+  interrupt: interrupt.signal,
+  readInput: () => text(process.stdin),
+});

@@ -1,5 +1,8 @@
 import type { Style } from './render/style.ts';
 
+/** In a pipe nothing is cut or wrapped: who reads it has his own width. */
+const UNLIMITED = 100_000;
+
 /** Where a command writes, and what it may write there. */
 export interface Terminal {
   /** The result; what `| jq` gets. */
@@ -40,7 +43,7 @@ export function processTerminal(environment: NodeJS.ProcessEnv): Terminal {
     control: (text) => void stdout.write(text),
     // Asked for each time: terminals are resized.
     get style(): Style {
-      return { colour, unicode, width: stdout.isTTY ? Math.max(20, stdout.columns) : 120 };
+      return { colour, unicode, width: stdout.isTTY ? Math.max(20, stdout.columns) : UNLIMITED };
     },
     canRedraw: stdout.isTTY && !dumb,
     get rows(): number {

@@ -23,7 +23,7 @@ import type {
   SecretView,
   StatusView,
 } from '../api/schemas.ts';
-import type { Operation } from '../core/rollout/operations.ts';
+import type { Operation } from '../core/rollout/operation.ts';
 
 /**
  * What the HTTP API is a face of. `null` for an environment means the platform's default one. Whatever a person did wrong

@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import type { ApiClient } from '../../api/client.ts';
-import type { Operation } from '../../core/rollout/operations.ts';
+import type { Operation } from '../../core/rollout/operation.ts';
 import { ExitStatus, UsageError } from '../../errors.ts';
 import { releaseLabels } from '../labels.ts';
 import { paint, sign } from '../render/style.ts';

@@ -1,8 +1,6 @@
 import { resolve } from 'node:path';
 import type { Platform } from '../../core/spec/platform.ts';
 import { ExitStatus } from '../../errors.ts';
-import { findConfig } from '../../spec/find-config.ts';
-import { formatMistakes, formatWarnings, validateConfig } from '../../spec/validate.ts';
 import { plural } from '../render/numbers.ts';
 import { paint, sign } from '../render/style.ts';
 import { textArgument, type Verb } from '../verb.ts';
@@ -19,6 +17,11 @@ export const validate: Verb = {
     ],
   },
   action: async ({ terminal, json, cwd, interrupt: signal }, { args, global }) => {
+    // Loaded here: it brings a parser that no other command needs.
+    const [{ findConfig }, { formatMistakes, formatWarnings, validateConfig }] = await Promise.all([
+      import('../../spec/find-config.ts'),
+      import('../../spec/validate.ts'),
+    ]);
     const named = textArgument(args[0]) ?? global.project;
     const file = named === undefined ? await findConfig(cwd) : await findConfig(cwd, resolve(cwd, named));
     const report = await validateConfig(file, { signal });
