@@ -107,6 +107,7 @@ async function smoke(scene: Scene, parts: ActorParts): Promise<void> {
       check,
       {
         service,
+        release: leg.candidate.release,
         previewUrl: `http://127.0.0.1:${scene.parts.internalPort(service)}`,
         headers: { 'x-veza-arm': 'candidate', 'x-veza-preview': '1' },
         artifactDir,

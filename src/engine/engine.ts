@@ -1,7 +1,7 @@
 import type { Effect } from '../core/rollout/effect.ts';
 import type { DeploymentEvent } from '../core/rollout/event.ts';
 import type { Ledger } from '../core/rollout/ledger.ts';
-import type { Operation } from '../core/rollout/operations.ts';
+import type { Operation } from '../core/rollout/operation.ts';
 import type { DeploymentPlan } from '../core/rollout/plan.ts';
 import { rebase } from '../core/rollout/plan-deployment.ts';
 import { isCommitted, isFinal, type DeploymentState } from '../core/rollout/state.ts';

@@ -35,6 +35,8 @@ export interface SmokeTests {
 
 export interface SmokeTarget {
   readonly service: string;
+  /** The candidate's: an answer of another release proves nothing. */
+  readonly release: string;
   /** Internal address of the router; `headers` lead to the candidate. */
   readonly previewUrl: string;
   readonly headers: Readonly<Record<string, string>>;

@@ -7,12 +7,14 @@ import type { Ledger } from '../core/rollout/ledger.ts';
 import { systemClock } from '../engine/clock.ts';
 import { recover } from '../engine/recover.ts';
 import { startEngine } from '../engine/start.ts';
+import { StoreUnavailableError } from '../errors.ts';
 import { loadConfig } from '../spec/load-config.ts';
 import type { Journal } from '../store/journal.ts';
 import { openSqliteJournal } from '../store/sqlite-journal.ts';
 import { acquireStateLock } from '../store/state-lock.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { openEnvironment, type OpenEnvironment } from './local/environments.ts';
+import { ALARM } from './local/event-view.ts';
 import { isUnavailable } from './local/is-unavailable.ts';
 import { LocalControlPlane } from './local/local-control-plane.ts';
 import { Notice } from './local/notice.ts';
@@ -83,7 +85,15 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
       if (!startTimes.has(state.plan.id)) startTimes.set(state.plan.id, Date.now());
       changes.give();
     },
-    onAlarm: (deployment, severity, message) => log(`ALARM ${severity} ${deployment ?? ''} ${message}`),
+    onAlarm: (deployment, severity, message) => {
+      log(`ALARM ${severity} ${deployment ?? ''} ${message}`);
+      try {
+        running.engine.record(ALARM, { deployment, severity, message }, 'relaxed');
+      } catch (error) {
+        // The alarm may be about the journal itself; then the log has it.
+        if (!(error instanceof StoreUnavailableError)) throw error;
+      }
+    },
   });
 
   const opened = new Map<string, OpenEnvironment>();

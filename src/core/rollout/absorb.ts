@@ -149,7 +149,8 @@ export function reissue(draft: Draft, effect: Effect): void {
 function superseded(draft: Draft, by: string, keepOldSlot: boolean): boolean {
   if (draft.supersededBy !== null) return false;
   draft.supersededBy = by;
-  draft.keepOldSlot = keepOldSlot;
+  // What is being stopped already cannot be given away.
+  draft.keepOldSlot = keepOldSlot && draft.stage !== 'stopping';
   if (isForward(draft)) giveUp(draft, { code: 'superseded', leg: null, text: `replaced by ${by}` });
   return true;
 }

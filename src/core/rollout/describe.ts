@@ -1,7 +1,7 @@
 import { activeLegs } from './draft.ts';
 import { intendedWeight } from './exposure.ts';
 import { windowMs } from './phases.ts';
-import type { DeploymentState } from './state.ts';
+import { isFinal, type DeploymentState } from './state.ts';
 
 const seconds = (ms: number): string => `${Math.max(0, Math.ceil(ms / 1_000))} s`;
 
@@ -42,6 +42,18 @@ export function waitsFor(state: DeploymentState, now: number): string | null {
   }
 }
 
+/** UTC milliseconds at which the wait is over if all goes well, or else given up; null when the deployment has ended. */
+export function waitsUntil(state: DeploymentState, now: number): number | null {
+  if (isFinal(state.phase)) return null;
+  if (state.stage === 'warm') return state.warmUntil;
+  const isWindow = state.stage === 'holding' && state.holds.length === 0 && state.retries.length === 0;
+  return isWindow ? now + windowLeft(state) : state.deadline;
+}
+
+/** Milliseconds that the active group has still to be observed. */
+const windowLeft = (state: DeploymentState): number =>
+  Math.max(0, ...activeLegs(state).map((index) => windowMs(state) - (state.legs[index]?.observedMs ?? 0)));
+
 function instances(state: DeploymentState): string {
   return activeLegs(state)
     .flatMap((index) => {
@@ -59,8 +71,7 @@ function exposed(state: DeploymentState): string {
   if (state.stage === 'routing') return 'the router';
   const short = state.legs.findIndex((leg, index) => leg.exposed && leg.weight < intendedWeight(state, index));
   if (short !== -1) return instances(state) || 'the router';
-  const needed = windowMs(state);
-  const left = Math.max(0, ...activeLegs(state).map((index) => needed - (state.legs[index]?.observedMs ?? 0)));
+  const left = windowLeft(state);
   return state.phase === 'watching'
     ? `${seconds(left)} more of the watch window`
     : `${seconds(left)} more on this step without a bad verdict`;

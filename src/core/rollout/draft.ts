@@ -57,6 +57,12 @@ export function forgetEffects(draft: Draft): void {
   for (const leg of draft.legs) leg.routing = null;
 }
 
+/** The same for the commit alone. */
+export function forgetCommit(draft: Draft): void {
+  draft.effects = Object.fromEntries(Object.entries(draft.effects).filter(([, effect]) => effect.kind !== 'commit'));
+  draft.retries = draft.retries.filter((retry) => retry.effect.kind !== 'commit');
+}
+
 export function enterPhase(draft: Draft, phase: Phase, stage: Stage, lastsMs: number): void {
   draft.phase = phase;
   draft.stage = stage;

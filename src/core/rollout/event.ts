@@ -1,6 +1,6 @@
 import type { Evidence, Verdict } from '../analysis/verdict.ts';
 import type { EffectId } from './effect.ts';
-import type { Operation } from './operations.ts';
+import type { Operation } from './operation.ts';
 import type { DeploymentId, DeploymentPlan, LegPlan } from './plan.ts';
 
 /** Everything that can happen to a deployment. The state is the fold of its events. */

@@ -1,6 +1,6 @@
 import type { Draft } from './draft.ts';
 import { hold, release } from './holds.ts';
-import type { Operation } from './operations.ts';
+import type { Operation } from './operation.ts';
 import { giveUp } from './react.ts';
 
 /** Carries out an operation that `refusal` has allowed in this phase. */

@@ -1,16 +1,5 @@
+import type { OperationKind } from './operation.ts';
 import type { Phase } from './state.ts';
-
-/** What a person may do to a deployment. `promote` skips waiting (this step, or all), never readiness. */
-export type Operation =
-  | { readonly kind: 'pause' }
-  | { readonly kind: 'resume' }
-  | { readonly kind: 'promote'; readonly to: 'next' | 'all' }
-  | { readonly kind: 'abort' }
-  | { readonly kind: 'rollback' }
-  | { readonly kind: 'retry' }
-  | { readonly kind: 'approve' };
-
-export type OperationKind = Operation['kind'];
 
 /** What an operation means in a phase: it does something, or it is refused with the reason and what to do instead. */
 export type Rule = { readonly does: string } | { readonly refused: string; readonly instead: string };

@@ -1,4 +1,4 @@
-import { activeLegs, allReady, enterPhase, groupAt, isBusy, legAt, request, type Draft } from './draft.ts';
+import { activeLegs, allReady, enterPhase, forgetCommit, groupAt, isBusy, legAt, request, type Draft } from './draft.ts';
 import { firstInstances, instancesFor, intendedWeight } from './exposure.ts';
 import { isHeld } from './holds.ts';
 
@@ -116,6 +116,19 @@ function progressExposed(draft: Draft): boolean {
     default:
       return false;
   }
+}
+
+/**
+ * What has been asked to commit and is not recorded yet does not commit any more when an instance has died meanwhile or the
+ * deployment is held: it is asked again, under another id, when every leg is whole.
+ */
+export function withdrawCommit(draft: Draft): boolean {
+  if (draft.stage !== 'recording') return false;
+  const whole = draft.legs.every((leg, index) => leg.candidateReady >= legAt(draft, index).plan.instances);
+  if (whole && allRouted(draft) && !isHeld(draft)) return false;
+  forgetCommit(draft);
+  draft.stage = 'routing';
+  return true;
 }
 
 function enterNextStep(draft: Draft): true {

@@ -22,6 +22,7 @@ export function revert(draft: Draft, reason: EndReason): void {
 
 /** One move of the undo; the same while `reverting` and while `stuck`. Returns whether anything changed. */
 export function progressRevert(draft: Draft): boolean {
+  if (draft.stage === 'routing' && undoDead(draft)) return true;
   if (isBusy(draft)) return false;
   if (draft.stage === 'routing') return undoNextRoute(draft) || leaveRouting(draft);
   if (draft.stage === 'draining') return requestStops(draft);
@@ -30,14 +31,24 @@ export function progressRevert(draft: Draft): boolean {
 }
 
 function undoNextRoute(draft: Draft): boolean {
-  for (const index of lastLegFirst(draft)) {
-    const { plan, leg } = legAt(draft, index);
-    if (!leg.exposed) continue;
-    leg.routing = 0;
-    request(draft, index, plan.stable === null ? { kind: 'unroute' } : { kind: 'route', weight: 0 });
-    return true;
-  }
-  return false;
+  const next = lastLegFirst(draft).find((index) => legAt(draft, index).leg.exposed);
+  if (next === undefined) return false;
+  undoRoute(draft, next);
+  return true;
+}
+
+/** A candidate that answers nobody any more does not wait for its turn: its users go back to stable at once. */
+function undoDead(draft: Draft): boolean {
+  const dead = draft.legs.findIndex((leg) => leg.exposed && leg.candidateReady === 0 && leg.routing === null);
+  if (dead === -1) return false;
+  undoRoute(draft, dead);
+  return true;
+}
+
+function undoRoute(draft: Draft, index: number): void {
+  const { plan, leg } = legAt(draft, index);
+  leg.routing = 0;
+  request(draft, index, plan.stable === null ? { kind: 'unroute' } : { kind: 'route', weight: 0 });
 }
 
 function leaveRouting(draft: Draft): boolean {

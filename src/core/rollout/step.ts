@@ -3,7 +3,7 @@ import { closeDraft, openDraft, type Draft } from './draft.ts';
 import type { Effect } from './effect.ts';
 import type { DeploymentEvent } from './event.ts';
 import { refusal } from './operations.ts';
-import { progress } from './phases.ts';
+import { progress, withdrawCommit } from './phases.ts';
 import { react } from './react.ts';
 import { progressRetire } from './retire.ts';
 import { progressRevert } from './revert.ts';
@@ -62,6 +62,7 @@ function move(draft: Draft): boolean {
   if (draft.phase === 'reverting' || draft.phase === 'stuck') return progressRevert(draft);
   if (isCommitted(draft)) return progressRetire(draft);
   if (react(draft)) return true;
+  if (withdrawCommit(draft)) return true;
   steer(draft);
   return progress(draft);
 }

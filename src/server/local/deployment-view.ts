@@ -1,5 +1,5 @@
 import type { ArmTrafficView, DeploymentView, LegView } from '../../api/schemas.ts';
-import { waitsFor } from '../../core/rollout/describe.ts';
+import { waitsFor, waitsUntil } from '../../core/rollout/describe.ts';
 import { isFinal, type DeploymentState } from '../../core/rollout/state.ts';
 import type { TrafficBook } from '../../engine/traffic-book.ts';
 
@@ -32,7 +32,7 @@ export function deploymentView(state: DeploymentState, facts: ViewFacts): Deploy
     steps: group?.steps.map(({ weight }) => weight) ?? [],
     legs: plan.legs.map((_, index) => legView(state, index, facts)),
     waitsFor: waitsFor(state, facts.now),
-    until: isFinal(state.phase) ? null : state.stage === 'warm' ? state.warmUntil : state.deadline,
+    until: waitsUntil(state, facts.now),
     holds: state.holds,
     reason: reasonView(state),
     startedAt: facts.startedAt,

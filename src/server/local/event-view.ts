@@ -4,6 +4,7 @@ import type { DeploymentPlan } from '../../core/rollout/plan.ts';
 import type { DeploymentState } from '../../core/rollout/state.ts';
 import { ENDED, WORLD } from '../../engine/recover.ts';
 import type { Entry } from '../../store/journal.ts';
+import { PORT_ASSIGNED, type PortAssignment } from './port-book.ts';
 
 /** A journal entry as the API shows it. `planOf`: the plan of the deployment whose stream it is in. */
 export function eventView(entry: Entry, planOf: (deployment: string) => DeploymentPlan | null): EventView {
@@ -20,6 +21,21 @@ export function eventView(entry: Entry, planOf: (deployment: string) => Deployme
     text: textOf(entry, event, plan),
     data: entry.body,
   };
+}
+
+/** Kind of the journal's entry for an alarm. */
+export const ALARM = 'alarm';
+
+function worldText(entry: Entry): string {
+  if (entry.kind === ALARM) {
+    const { severity, message } = entry.body as unknown as { readonly severity: string; readonly message: string };
+    return `alarm ${severity}: ${message}`;
+  }
+  if (entry.kind === PORT_ASSIGNED) {
+    const { environment, owner, port } = entry.body as unknown as PortAssignment;
+    return `${owner} of ${environment} has port ${port}`;
+  }
+  return JSON.stringify(entry.body);
 }
 
 const eventOf = (entry: Entry): DeploymentEvent | null =>
@@ -41,7 +57,7 @@ function textOf(entry: Entry, event: DeploymentEvent | null, plan: DeploymentPla
     const { state } = entry.body as unknown as { readonly state: DeploymentState };
     return `${state.phase}${state.reason === null ? '' : `: ${state.reason.text}`}`;
   }
-  if (event === null) return JSON.stringify(entry.body);
+  if (event === null) return worldText(entry);
   switch (event.type) {
     case 'requested':
       return `${event.plan.kind} deployment of ${event.plan.legs.map((leg) => `${leg.service} to ${leg.candidate.release}`).join(', ')} by ${event.plan.requestedBy}`;

@@ -38,6 +38,10 @@ async function runHttp(check: HttpCheck, target: SmokeTarget, signal: AbortSigna
     signal,
   });
   const body = await answer.body.text();
+  const release = answer.headers['x-veza-release'];
+  if (typeof release === 'string' && release !== target.release) {
+    throw new SmokeTestFailedError(check.name, `an answer of ${target.release}`, `one of ${release}`);
+  }
   if (answer.statusCode !== check.expectStatus) {
     throw new SmokeTestFailedError(
       check.name,

@@ -1,7 +1,7 @@
 import type { ArmEvidence, Evidence } from '../../analysis/verdict.ts';
 import type { Effect } from '../effect.ts';
 import type { Condition, DeploymentEvent } from '../event.ts';
-import type { Operation } from '../operations.ts';
+import type { Operation } from '../operation.ts';
 import { isCommitted, isFinal, type DeploymentState } from '../state.ts';
 import { isRouterWrite, type Flying, type World } from './world.ts';
 
@@ -34,7 +34,11 @@ export interface Scene {
 
 /** One thing that can happen next. `costs`: null for what an obliging world does by itself. */
 export type Move = { readonly costs: Disturbance | null } & (
-  | { readonly do: 'answer'; readonly effect: Effect; readonly as: 'done' | 'refused' | 'unavailable' | 'unavailable-done' }
+  | {
+      readonly do: 'answer';
+      readonly effect: Effect;
+      readonly as: 'done' | 'refused' | 'unavailable' | 'unavailable-done';
+    }
   /** It is carried out now and answered later. */
   | { readonly do: 'happen'; readonly effect: Effect }
   | { readonly do: 'land'; readonly write: Flying }
@@ -104,7 +108,13 @@ function obligingFacts({ state, world }: Scene, event: Say): void {
 const isForward = (state: DeploymentState): boolean =>
   !isCommitted(state) && state.phase !== 'reverting' && state.phase !== 'stuck';
 
-function disturbances(scene: Scene, outstanding: readonly Effect[], timer: number | null, moves: Move[], event: Say): void {
+function disturbances(
+  scene: Scene,
+  outstanding: readonly Effect[],
+  timer: number | null,
+  moves: Move[],
+  event: Say,
+): void {
   const { state, world, budget } = scene;
   if (budget.failure > 0) {
     for (const effect of outstanding) {
@@ -131,7 +141,12 @@ function disturbances(scene: Scene, outstanding: readonly Effect[], timer: numbe
       event({ type: 'condition', condition, holds: true, reason: `${condition} for a while` }, 'condition');
 }
 
-function legDisturbances({ state, budget }: Scene, index: number, leg: DeploymentState['legs'][number], event: Say): void {
+function legDisturbances(
+  { state, budget }: Scene,
+  index: number,
+  leg: DeploymentState['legs'][number],
+  event: Say,
+): void {
   if (budget.death > 0 && leg.candidateReady > 0) {
     for (let ready = leg.candidateReady - 1; ready >= 0; ready -= 1) event(candidates(index, ready), 'death');
   }
@@ -146,7 +161,8 @@ function legDisturbances({ state, budget }: Scene, index: number, leg: Deploymen
 }
 
 /** Whether it makes a difference that this has happened although the answer is not known. */
-const leavesTraces = (effect: Effect): boolean => isRouterWrite(effect) || effect.kind === 'scale' || effect.kind === 'adopt';
+const leavesTraces = (effect: Effect): boolean =>
+  isRouterWrite(effect) || effect.kind === 'scale' || effect.kind === 'adopt';
 
 const candidates = (leg: number, ready: number, fault: string | null = null): DeploymentEvent => ({
   type: 'slot-observed',

@@ -37,7 +37,13 @@ export function play(rollout: Rollout, before: Scene, move: Move): Transition {
     return { before, move, event: null, result: null, after: { ...before, budget, world } };
   }
   if (move.do === 'land') {
-    return { before, move, event: null, result: null, after: { ...before, budget, world: land(before.world, move.write) } };
+    return {
+      before,
+      move,
+      event: null,
+      result: null,
+      after: { ...before, budget, world: land(before.world, move.write) },
+    };
   }
   const event = eventOf(move, before.state);
   const result = rollout.step(before.state, event, now);

@@ -1,6 +1,6 @@
 import type { Effect } from '../effect.ts';
 import type { DeploymentEvent } from '../event.ts';
-import type { Operation } from '../operations.ts';
+import type { Operation } from '../operation.ts';
 import type { DeploymentPlan } from '../plan.ts';
 import { isFinal, type DeploymentState } from '../state.ts';
 import { nextTimer, step } from '../step.ts';

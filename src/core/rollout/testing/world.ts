@@ -53,7 +53,8 @@ export const beginWorld = (plan: DeploymentPlan): World => ({
   flying: [],
 });
 
-export const isNewer = (a: Stamp, b: Stamp): boolean => a.epoch > b.epoch || (a.epoch === b.epoch && a.version > b.version);
+export const isNewer = (a: Stamp, b: Stamp): boolean =>
+  a.epoch > b.epoch || (a.epoch === b.epoch && a.version > b.version);
 
 /** The number at the end of an effect's id: effects of a deployment are numbered in the order of their requests. */
 export const numberOf = (id: EffectId): number => Number(id.slice(id.lastIndexOf('/') + 1));
@@ -126,7 +127,12 @@ function forgetOutdated(world: World): World {
  * What is left of the world's memory after a step: answers to forgotten effects are of no interest, but router writes that
  * were on their way still are.
  */
-export function afterStep(world: World, before: DeploymentState, after: DeploymentState, answered: EffectId | null): World {
+export function afterStep(
+  world: World,
+  before: DeploymentState,
+  after: DeploymentState,
+  answered: EffectId | null,
+): World {
   const isOutstanding = (id: EffectId): boolean =>
     Object.hasOwn(after.effects, id) || after.retries.some((retry) => retry.effect.id === id);
   const forgotten = [...Object.values(before.effects), ...before.retries.map((retry) => retry.effect)].filter(

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { Ledger } from '../rollout/ledger.ts';
+import type { DeploymentState } from '../rollout/state.ts';
+import { testLeg, testPlan } from '../rollout/testing/plans.ts';
+import { Stage } from '../rollout/testing/stage.ts';
+import type { Service } from '../spec/platform.ts';
+import { routeEntry } from './route-entry.ts';
+
+const declared = {
+  route: { hosts: [], paths: ['/'], sticky: false, canaryHeader: { name: 'canary', value: 'true' } },
+  proxy: { responseTimeoutMs: 1, idleTimeoutMs: 1, maxBodyBytes: null, drainMs: 1 },
+} as unknown as Service;
+
+const before = { live: testLeg('api').stable, warm: null, liveSince: 1, history: [] };
+
+function entryFor(deployment: DeploymentState | null, record: Parameters<typeof routeEntry>[0]['record'] = before) {
+  return routeEntry({
+    service: 'api',
+    record,
+    deployment,
+    declared,
+    internalPort: 4_000,
+    endpoints: (slot, release) => [{ id: `${slot}-${release}`, host: '127.0.0.1', port: 1 }],
+  });
+}
+
+const endpointIds = (entry: ReturnType<typeof routeEntry>, slot: 'blue' | 'green') =>
+  entry?.endpoints[slot].map(({ id }) => id);
+
+describe('the route of a service', () => {
+  it('without a deployment is what is live, and nothing else', () => {
+    const entry = entryFor(null);
+    expect(entry).toMatchObject({ stable: 'blue', candidateWeight: 0, releases: { blue: 'rel_api-v1', green: null } });
+    expect(endpointIds(entry, 'green')).toEqual([]);
+  });
+
+  it('lets the smoke test in before users: the candidate is there, with no weight and no header that leads to it', () => {
+    const stage = new Stage(testPlan([testLeg('api')]), (effect) => (effect.kind === 'smoke' ? null : 'done'));
+    const entry = entryFor(stage.state);
+    expect(entry).toMatchObject({ candidateWeight: 0, public: { canaryHeader: null } });
+    expect(endpointIds(entry, 'green')).toEqual(['green-rel_api-v2']);
+  });
+
+  it('shows the weight that is asked for, before it is acknowledged', () => {
+    const stage = new Stage(testPlan([testLeg('api')]), (effect) => (effect.kind === 'route' ? null : 'done'));
+    expect(stage.state.legs[0]).toMatchObject({ weight: 0, routing: 5 });
+    expect(entryFor(stage.state)).toMatchObject({ candidateWeight: 5, public: { canaryHeader: { name: 'canary' } } });
+  });
+
+  it('takes the candidate out before it is drained and stopped', () => {
+    const stage = new Stage(testPlan([testLeg('api')]), (effect, at) =>
+      at.state.phase === 'reverting' && effect.kind === 'drain' ? null : 'done',
+    );
+    stage.operate({ kind: 'abort' });
+    expect(stage.state).toMatchObject({ phase: 'reverting', stage: 'draining' });
+    expect(endpointIds(entryFor(stage.state), 'green')).toEqual([]);
+  });
+
+  it('after the commit calls the new slot stable, and the old one, still warm, has no place in it', () => {
+    const stage = new Stage(testPlan([testLeg('api')]));
+    stage.until((state) => state.stage === 'warm');
+    const ledger = new Ledger();
+    ledger.put(stage.state);
+    const entry = entryFor(stage.state, ledger.record('production', 'api'));
+    expect(entry).toMatchObject({ stable: 'green', candidateWeight: 0, releases: { blue: null, green: 'rel_api-v2' } });
+    expect(endpointIds(entry, 'blue')).toEqual([]);
+  });
+
+  it('a first release is closed to users until it has passed its checks, and gone while it is undone', () => {
+    const none = { live: null, warm: null, liveSince: null, history: [] };
+    const plan = testPlan([testLeg('api', { stable: null })]);
+    const checking = new Stage(plan, (effect) => (effect.kind === 'smoke' ? null : 'done'));
+    expect(entryFor(checking.state, none)).toMatchObject({ public: null });
+    const undone = new Stage(plan, (effect) => (effect.kind === 'commit' || effect.kind === 'unroute' ? null : 'done'));
+    undone.operate({ kind: 'abort' });
+    expect(undone.state.phase).toBe('reverting');
+    expect(entryFor(undone.state, none)).toBeNull();
+  });
+});

@@ -1,0 +1,134 @@
+import { isCommitted, isFinal, type DeploymentState } from '../state.ts';
+import type { Effect, EffectKind } from '../effect.ts';
+import { DISTURBANCES, OBSERVED_MS, type Scene } from './moves.ts';
+import { weightOf } from './world.ts';
+
+const PHASES = [
+  'pending', 'preparing', 'migrating', 'starting', 'checking', 'stepping', 'switched', 'watching',
+  'committing', 'retiring', 'reverting', 'stuck', 'succeeded', 'reverted', 'refused',
+]; // prettier-ignore
+const STAGES = ['working', 'scaling', 'routing', 'holding', 'recording', 'adopting', 'draining', 'warm', 'stopping'];
+const REASONS = [
+  'person',
+  'undecided',
+  'incident',
+  'stable-weak',
+  'router-unreachable',
+  'runtime-unreachable',
+  'metrics-missing',
+];
+const KINDS: readonly EffectKind[] = [
+  'verify-artifact', 'check-policy', 'reserve', 'migrate', 'scale', 'smoke', 'route', 'unroute', 'adopt', 'drain', 'stop', 'commit',
+]; // prettier-ignore
+const VERDICTS = ['undecided', 'not-worse', 'worse'];
+/** Backoff is at its longest after so many failures in a row. */
+const LONGEST_BACKOFF = 6;
+
+/**
+ * Writes what counts of a scene into `out` and returns how many numbers that are: two scenes with the same numbers have the
+ * same future. Left out is what no rule reads again:
+ * - absolute time: only which timers there are, in which order they fall due, and whether they are due already;
+ * - numbers of effects and of leases: an answer is told by its effect, an outdated one is refused whatever its number;
+ * - observed time beyond the window that it is compared with (each window of the explored plans is one observation long);
+ * - words, evidence, and, once the undo or the retirement has begun, everything about the way forward.
+ */
+export function writeKey(scene: Scene, out: Int32Array): number {
+  const { state, world, budget } = scene;
+  let size = 0;
+  const put = (value: number): void => {
+    out[size] = value;
+    size += 1;
+  };
+  put(PHASES.indexOf(state.phase));
+  if (isFinal(state.phase)) {
+    put((state.leftover ? 1 : 0) | (state.keepOldSlot ? 2 : 0));
+    for (const leg of world.legs)
+      put(leg.weight * 100 + leg.size * 4 + ['full', 'draining', 'stopped'].indexOf(leg.stableSlot));
+    return size;
+  }
+  const forward = isGoingForward(state);
+  put(STAGES.indexOf(state.stage));
+  put(flags(state, forward));
+  put(Math.min(state.attempts, LONGEST_BACKOFF));
+  if (forward) {
+    put(state.group * 100 + state.step);
+    put(['no', 'step', 'all'].indexOf(state.hurry));
+    put(state.remaining === null ? 0 : state.remaining > 0 ? 1 : 2);
+    put(state.holds.reduce((bits, held) => bits | (1 << REASONS.indexOf(held.reason)), 0));
+  }
+  state.legs.forEach((leg, index) => {
+    const inForce = world.legs[index];
+    put(leg.weight);
+    put(leg.routing ?? -1);
+    put(isCommitted(state) ? 0 : leg.wanted * 1_000 + leg.candidateReady);
+    put(
+      (leg.started ? 1 : 0) |
+        (leg.exposed ? 2 : 0) |
+        (leg.candidateFault === null ? 0 : 4) |
+        (forward && leg.stableBroken ? 8 : 0),
+    );
+    put(forward ? (leg.stableReady ?? -1) : 0);
+    if (forward) {
+      put(VERDICTS.indexOf(leg.verdict));
+      put((leg.observedMs >= OBSERVED_MS ? 1 : 0) | (leg.trafficMs >= OBSERVED_MS ? 2 : 0));
+    }
+    put(inForce?.weight ?? -1);
+    put(
+      (inForce?.size ?? 0) * 100 +
+        ['full', 'draining', 'stopped'].indexOf(inForce?.stableSlot ?? 'full') * 10 +
+        (inForce?.policy === true ? 1 : 0) +
+        (inForce?.adopted === true ? 2 : 0) +
+        (inForce?.candidateDrained === true ? 4 : 0),
+    );
+  });
+  const ranks = timerRanks(scene);
+  const waiting = [
+    ...Object.values(state.effects).map((effect) => code(effect, world.happened.has(effect.id)) * 16),
+    ...state.retries.map(
+      (retry) => code(retry.effect, world.happened.has(retry.effect.id)) * 16 + 1 + ranks.indexOf(retry.at),
+    ),
+  ];
+  if (waiting.length > 1) waiting.sort((a, b) => a - b);
+  put(waiting.length);
+  for (const value of waiting) put(value);
+  put(
+    ranks.indexOf(state.deadline) * 4 + (state.deadline <= scene.now ? 1 : 0) + ((ranks[0] ?? 0) <= scene.now ? 2 : 0),
+  );
+  put(state.stage === 'warm' && state.warmUntil !== null ? ranks.indexOf(state.warmUntil) : -1);
+  for (const write of world.flying) put(-10 - write.leg * 1_000 - write.weight);
+  put(-1);
+  put(budget.any);
+  let left = 0;
+  for (const kind of DISTURBANCES) left = left * 4 + budget[kind];
+  put(left);
+  return size;
+}
+
+const isGoingForward = (state: DeploymentState): boolean =>
+  !isCommitted(state) && state.phase !== 'reverting' && state.phase !== 'stuck';
+
+const flags = (state: DeploymentState, forward: boolean): number =>
+  (state.supersededBy === null ? 0 : 1) |
+  (state.keepOldSlot ? 2 : 0) |
+  (state.leftover ? 4 : 0) |
+  (forward && state.approvedBy !== null ? 8 : 0);
+
+const code = (effect: Effect, happened: boolean): number => {
+  const detail =
+    effect.kind === 'scale'
+      ? effect.count
+      : effect.kind === 'drain' || effect.kind === 'stop'
+        ? effect.slot === 'blue'
+          ? 1
+          : 2
+        : weightOf(effect);
+  return ((KINDS.indexOf(effect.kind) * 8 + effect.leg) * 128 + detail) * 2 + (happened ? 1 : 0);
+};
+
+/** The different times at which something is due, earliest first. */
+function timerRanks({ state }: Scene): readonly number[] {
+  if (state.retries.length === 0 && state.stage !== 'warm') return [state.deadline];
+  const times = [state.deadline, ...state.retries.map((retry) => retry.at)];
+  if (state.stage === 'warm' && state.warmUntil !== null) times.push(state.warmUntil);
+  return [...new Set(times)].sort((a, b) => a - b);
+}
