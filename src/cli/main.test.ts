@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ScriptedControlPlane } from '../../test/fixtures/scripted-control-plane.ts';
+import { serveScripted } from '../../test/fixtures/scripted-server.ts';
 import { committed, reverted } from '../../test/fixtures/views.ts';
-import { controlSocketPath } from '../api/local-socket.ts';
 import { ExitStatus } from '../errors.ts';
-import { type HttpServer, startHttpServer } from '../server/http-server.ts';
 
 // The command line as people use it: a process of its own, against a control plane that a test drives.
 
@@ -16,7 +15,7 @@ const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
 let project: string;
 let plane: ScriptedControlPlane;
-let server: HttpServer | null;
+let server: Awaited<ReturnType<typeof serveScripted>> | null;
 const running = new Set<ChildProcess>();
 
 beforeEach(async () => {
@@ -33,13 +32,7 @@ afterEach(async () => {
 });
 
 async function up(): Promise<void> {
-  server = await startHttpServer({
-    controlPlane: plane,
-    version: '1.2.3',
-    socketPath: controlSocketPath(join(project, '.veza')),
-    log: () => {},
-    onDown: () => {},
-  });
+  server = await serveScripted(plane, project);
 }
 
 interface Ended {

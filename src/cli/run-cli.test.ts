@@ -4,17 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ScriptedControlPlane } from '../../test/fixtures/scripted-control-plane.ts';
+import { serveScripted } from '../../test/fixtures/scripted-server.ts';
 import { committed, deployment, NEW, NOW, reverted } from '../../test/fixtures/views.ts';
-import { controlSocketPath } from '../api/local-socket.ts';
 import { CapacityError, ExitStatus } from '../errors.ts';
-import { type HttpServer, startHttpServer } from '../server/http-server.ts';
 import { runCli } from './run-cli.ts';
 
 // Command lines against a control plane that a test drives, over its real socket.
 
 let project: string;
 let plane: ScriptedControlPlane;
-let server: HttpServer | null;
+let server: Awaited<ReturnType<typeof serveScripted>> | null;
 
 beforeEach(async () => {
   project = await realpath(await mkdtemp(join(tmpdir(), 'veza-cli-')));
@@ -29,13 +28,7 @@ afterEach(async () => {
 });
 
 async function up(): Promise<void> {
-  server = await startHttpServer({
-    controlPlane: plane,
-    version: '1.2.3',
-    socketPath: controlSocketPath(join(project, '.veza')),
-    log: () => {},
-    onDown: () => {},
-  });
+  server = await serveScripted(plane, project);
 }
 
 interface Ended {
