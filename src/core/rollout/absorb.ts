@@ -8,6 +8,7 @@ import { forwardDeadline, giveUp, refusedEffect } from './react.ts';
 import { retire, retireDeadline } from './retire.ts';
 import { revertDeadline } from './revert.ts';
 import { isCommitted } from './state.ts';
+import { aimAt } from './steer.ts';
 
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 10_000;
@@ -140,8 +141,18 @@ function timer(draft: Draft): boolean {
   return true;
 }
 
-/** The same effect with the same id: drivers treat it as the same request. */
-export function reissue(draft: Draft, effect: Effect): void {
+/**
+ * The same effect with the same id: drivers treat it as the same request. A weight that may not be set any more (an instance
+ * has died, the deployment is held) is not asked for again: what may be set now takes its place, under an id of its own.
+ */
+function reissue(draft: Draft, effect: Effect): void {
+  const aim = effect.kind === 'route' && isForward(draft) ? aimAt(draft, effect.leg) : null;
+  if (aim !== null && effect.kind === 'route' && aim !== effect.weight) {
+    delete draft.effects[effect.id];
+    legAt(draft, effect.leg).leg.routing = aim;
+    request(draft, effect.leg, { kind: 'route', weight: aim });
+    return;
+  }
   draft.effects[effect.id] = effect;
   draft.requested.push(effect);
 }
@@ -158,6 +169,6 @@ function superseded(draft: Draft, by: string, keepOldSlot: boolean): boolean {
 function tookOver(draft: Draft, epoch: number): boolean {
   if (epoch <= draft.epoch) return false;
   draft.epoch = epoch;
-  for (const effect of Object.values(draft.effects)) draft.requested.push(effect);
+  for (const effect of Object.values(draft.effects)) reissue(draft, effect);
   return true;
 }

@@ -1,4 +1,14 @@
-import { activeLegs, allReady, enterPhase, forgetCommit, groupAt, isBusy, legAt, request, type Draft } from './draft.ts';
+import {
+  activeLegs,
+  allReady,
+  enterPhase,
+  forgetCommit,
+  groupAt,
+  isBusy,
+  legAt,
+  request,
+  type Draft,
+} from './draft.ts';
 import { firstInstances, instancesFor, intendedWeight } from './exposure.ts';
 import { isHeld } from './holds.ts';
 

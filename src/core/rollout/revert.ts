@@ -22,9 +22,8 @@ export function revert(draft: Draft, reason: EndReason): void {
 
 /** One move of the undo; the same while `reverting` and while `stuck`. Returns whether anything changed. */
 export function progressRevert(draft: Draft): boolean {
-  if (draft.stage === 'routing' && undoDead(draft)) return true;
+  if (draft.stage === 'routing') return undoDead(draft) || undoNextRoute(draft);
   if (isBusy(draft)) return false;
-  if (draft.stage === 'routing') return undoNextRoute(draft) || leaveRouting(draft);
   if (draft.stage === 'draining') return requestStops(draft);
   end(draft, 'reverted');
   return true;
@@ -32,7 +31,8 @@ export function progressRevert(draft: Draft): boolean {
 
 function undoNextRoute(draft: Draft): boolean {
   const next = lastLegFirst(draft).find((index) => legAt(draft, index).leg.exposed);
-  if (next === undefined) return false;
+  if (next === undefined) return leaveRouting(draft);
+  if (legAt(draft, next).leg.routing !== null) return false;
   undoRoute(draft, next);
   return true;
 }

@@ -101,10 +101,10 @@ const endsOnStable: Invariant = ({ after: { state, world } }) => {
 };
 
 /** 3. Undo: traffic before instances, last leg first. Only a leg without any ready instance may go before its turn. */
-const undoOrder: Invariant = ({ result, after: { state } }) => {
+const undoOrder: Invariant = ({ before: { state: from }, result, after: { state } }) => {
   if (!isUndo(state)) return null;
   for (const effect of result?.effects ?? []) {
-    if (isRouterWrite(effect)) {
+    if (isRouterWrite(effect) && known(from, effect.id) === undefined) {
       if (weightOf(effect) !== 0) return `the undo writes ${weightOf(effect)} %`;
       const laterExposed = state.legs.some((leg, index) => index > effect.leg && leg.exposed);
       if (laterExposed && (state.legs[effect.leg]?.candidateReady ?? 0) > 0)
