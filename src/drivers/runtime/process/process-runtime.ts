@@ -218,6 +218,7 @@ class ProcessRuntime implements Runtime {
 
   async apply(desire: SlotDesire, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    this.#closing.signal.throwIfAborted();
     const slot = this.#slot(desire.ref, desire.release);
     if (JSON.stringify(slot.desire) !== JSON.stringify(desire)) {
       const running = slot.status().instances.filter((instance) => instance.state !== 'stopping').length;
@@ -239,13 +240,14 @@ class ProcessRuntime implements Runtime {
 
   async remove(ref: SlotRef, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    this.#closing.signal.throwIfAborted();
     forgetDesire(this.#stateDir, ref);
     const slot = this.#slots.get(slotKey(ref));
     if (slot === undefined) return;
     const ids = [...slot.instances.keys()];
     slot.desire = null;
     await slot.settle();
-    await slot.gone(ids, signal);
+    await slot.gone(ids, AbortSignal.any([signal, this.#closing.signal]));
     this.#dropIfEmpty(slot);
   }
 
@@ -275,7 +277,7 @@ class ProcessRuntime implements Runtime {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#closing.abort(new Error('The runtime was closed.'));
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#looking;
     await Promise.all([...this.#slots.values()].map((slot) => slot.close()));
