@@ -47,6 +47,7 @@ export async function startDetached(project: Project, { signal, onProgress }: St
   } finally {
     closeSync(log);
   }
+  const waiting = new AbortController();
   try {
     await new Promise<void>((resolve, reject) => {
       child.once('error', (error) => reject(new ControlPlaneStartError(project.stateDir, error.message)));
@@ -71,12 +72,18 @@ export async function startDetached(project: Project, { signal, onProgress }: St
             reject(fromProblem(message.problem));
         }
       });
-      signal.addEventListener('abort', () => {
-        child.kill('SIGTERM');
-        reject(signal.reason as Error);
-      });
+      signal.addEventListener(
+        'abort',
+        () => {
+          child.kill('SIGTERM');
+          reject(signal.reason as Error);
+        },
+        { signal: waiting.signal },
+      );
     });
   } finally {
+    // Once it answers, it is not the caller's to stop any more.
+    waiting.abort();
     child.removeAllListeners();
     // It closes the channel by itself when it is ready; a failed one is about to end.
     if (child.connected) child.disconnect();

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiClient } from '../api/client.ts';
 import type { DeploymentView } from '../api/schemas.ts';
+import { hasEnded } from './render/deployment.ts';
 import { ControlPlaneLostError, ControlPlaneNotRunningError } from '../errors.ts';
 
 export interface FollowOptions {
@@ -42,8 +43,9 @@ export async function followDeployment(client: ApiClient, id: string, options: F
           },
         },
       );
-      if (last !== null) return last;
-      throw new ControlPlaneLostError('it ended its answer without a word');
+      if (last !== null && (hasEnded(last) || options.until(last))) return last;
+      // A control plane that is stopped ends its streams in good order.
+      throw new ControlPlaneLostError('it ended its answer before the deployment did');
     } catch (error) {
       if (enough.signal.aborted && !options.signal.aborted && last !== null) return last;
       if (!(error instanceof ControlPlaneLostError || error instanceof ControlPlaneNotRunningError)) throw error;
