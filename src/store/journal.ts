@@ -1,6 +1,6 @@
 import { hash as digest } from 'node:crypto';
 import { FencedError } from '../errors.ts';
-import { canonicalJson, type JsonValue } from './canonical-json.ts';
+import { canonicalJson, type JsonValue } from '../core/release/canonical-json.ts';
 
 /**
  * `durable`: on the disk when `append` returns, and with it everything appended before. `relaxed`: survives the death of
