@@ -4,7 +4,7 @@ import { controlSocketPath } from '../api/local-socket.ts';
 import type { DeploymentView } from '../api/schemas.ts';
 import { startDetached } from '../cli/control-process.ts';
 import { followDeployment } from '../cli/follow.ts';
-import { liveDisplay } from '../cli/live.ts';
+import { liveDisplay, type Live } from '../cli/live.ts';
 import { hasEnded, outcomeLines } from '../cli/render/deployment.ts';
 import { countText, durationText } from '../cli/render/numbers.ts';
 import { paint, sign } from '../cli/render/style.ts';
@@ -144,6 +144,7 @@ export class Story {
 
   async #follow(id: string, shipment: Shipment): Promise<Shipped> {
     const live = liveDisplay(this.#terminal, Date.now, this.#labels);
+    const shown = once(live);
     let exposedAt: number | null = null;
     let backAt: number | null = null;
     let disturbed: Promise<void> | null = null;
@@ -166,13 +167,13 @@ export class Story {
         onAway: (since) => live.away(since),
       });
       await disturbed;
-      live.end();
+      shown.end();
       const { style } = this.#terminal;
       for (const line of outcomeLines(view, { style, now: Date.now(), labels: this.#labels }))
         this.#terminal.out(`  ${line}`);
       return { view, exposedSeconds: exposedAt === null || backAt === null ? null : (backAt - exposedAt) / 1_000 };
     } finally {
-      live.end();
+      shown.end();
     }
   }
 
@@ -211,4 +212,15 @@ export class Story {
   #done(text: string): void {
     this.#terminal.out(`   ${paint(this.#terminal.style, 'green', sign(this.#terminal.style, 'done'))} ${text}`);
   }
+}
+
+/** A display that is left once, by whichever way comes first. */
+function once(live: Live): Pick<Live, 'end'> {
+  let ended = false;
+  return {
+    end: () => {
+      if (!ended) live.end();
+      ended = true;
+    },
+  };
 }

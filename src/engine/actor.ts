@@ -101,7 +101,7 @@ async function smoke(scene: Scene, parts: ActorParts): Promise<void> {
   const { routes, service, declared, leg, signal } = scene;
   await routes.sync(service);
   const artifactDir = await parts.releases.unpack(parts.releases.get(leg.candidate.release), signal);
-  const variables = await scene.parts.configuration.variables(declared, signal);
+  const variables = withoutPort(await scene.parts.configuration.variables(declared, signal));
   for (const check of declared.gates.smoke) {
     await scene.parts.smoke.run(
       check,

@@ -6,6 +6,8 @@ import { UnknownNameError } from '../../errors.ts';
 export interface ConfigurationParts {
   readonly resources: ReadonlyMap<string, ResourceDriver>;
   readonly internalPort: (service: string) => number;
+  /** The folder of a service whose `data` is shared, made if need be; absolute. */
+  readonly dataFolder: (service: string) => Promise<string>;
   /** @throws MissingSecretError */
   readonly secret: (secret: string, service: string, variable: string) => Promise<string>;
 }
@@ -25,15 +27,19 @@ export function createConfiguration(parts: ConfigurationParts): Configuration {
         variables[urlVariable(dependency)] = `http://127.0.0.1:${parts.internalPort(dependency)}`;
       }
       for (const name of service.resources)
-        Object.assign(variables, (await resource(parts, name).connection()).environment);
+        Object.assign(variables, literals((await resource(parts, name).connection()).environment));
+      if (service.data === 'shared') variables['VEZA_DATA'] = literally(await parts.dataFolder(service.name));
       for (const [name, value] of Object.entries(service.environment)) {
-        variables[name] = typeof value === 'string' ? value : await parts.secret(value.secret, service.name, name);
+        variables[name] = typeof value === 'string' ? value : literally(await parts.secret(value.secret, service.name, name));
         signal.throwIfAborted();
       }
       return variables;
     },
   };
 }
+
+const literals = (variables: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, literally(value)]));
 
 export function resource(parts: Pick<ConfigurationParts, 'resources'>, name: string): ResourceDriver {
   const driver = parts.resources.get(name);

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Environment, Platform } from '../../core/spec/platform.ts';
 import type { ResourceDriver } from '../../drivers/resource/resource.ts';
@@ -97,6 +98,11 @@ export async function openEnvironment(options: OpenOptions, signal: AbortSignal)
   const configuration = createConfiguration({
     resources,
     internalPort,
+    dataFolder: async (service) => {
+      const dataFolder = join(folder, 'data', service);
+      await mkdir(dataFolder, { recursive: true, mode: 0o700 });
+      return dataFolder;
+    },
     secret: (wantedSecret, service, variable) =>
       resolveSecret(secrets, {
         environment: name,

@@ -6,6 +6,7 @@ import type { Claims } from '../../build/claims.ts';
 import type { ReleaseCatalog } from '../../build/release-catalog.ts';
 import type { Release, ReleaseId } from '../../core/release/release.ts';
 import { isFinal, type DeploymentState } from '../../core/rollout/state.ts';
+import { withoutPort } from '../../core/spec/placeholders.ts';
 import type { Environment, Platform } from '../../core/spec/platform.ts';
 import type { Name } from '../../core/units/quantities.ts';
 import type { RunningEngine } from '../../engine/start.ts';
@@ -245,7 +246,7 @@ export class LocalControlPlane implements ControlPlane {
           id: `run-${service.name}-${Date.now().toString(36)}`,
           artifactDir: await shelf.unpack(release, signal),
           command: request.command,
-          environment: await parts.configuration.variables(declared, signal),
+          environment: withoutPort(await parts.configuration.variables(declared, signal)),
           onOutput,
         },
         signal,
