@@ -9,9 +9,13 @@ export interface SlotDesire {
   readonly release: ReleaseId;
   /** Folder of the unpacked, verified artifact; read-only. */
   readonly artifactDir: string;
+  /** With placeholders ({PORT}, {HOST}, {DATA}), filled in for each instance by `fillPlaceholders` of src/core/spec. */
   readonly run: Command;
   readonly instances: number;
-  /** Everything an instance's environment holds, secrets resolved; the runtime adds PORT, HOST and VEZA_* and nothing else. */
+  /**
+   * Everything an instance's environment holds, secrets resolved; the runtime adds PORT, HOST and VEZA_* and nothing else.
+   * Placeholders are filled in as in `run`; {DATA} is what VEZA_DATA holds.
+   */
   readonly environment: Readonly<Record<string, string>>;
   readonly health: Health;
   readonly restart: RestartPolicy;

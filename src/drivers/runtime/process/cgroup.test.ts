@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -23,6 +23,7 @@ describe('control groups', () => {
     expect(read('api-1', 'memory.swap.max')).toBe('0');
     expect(read('api-1', 'memory.oom.group')).toBe('1');
     expect(read('api-1', 'cpu.max')).toBe('150000 100000');
+    expect(read('cgroup.subtree_control')).toBe('+memory +cpu');
   });
 
   test('version 1: a group in each hierarchy', async () => {
@@ -54,11 +55,15 @@ describe('control groups', () => {
     expect(await wasOutOfMemory({ version: 1, memory: null, cpu: root })).toBe(false);
   });
 
-  test('removing is done once for a group that holds both, and may be repeated', async () => {
-    const group = join(root, 'api-1');
-    mkdirSync(group);
+  test('removing may be repeated, and the last group takes the folder above with it', async () => {
+    const parent = join(root, 'veza');
+    const [group, other] = [join(parent, 'api-1'), join(parent, 'api-2')];
+    mkdirSync(group, { recursive: true });
+    mkdirSync(other);
     await removeGroups({ version: 2, memory: group, cpu: group });
     await removeGroups({ version: 2, memory: group, cpu: group });
-    expect(() => readFileSync(group)).toThrow(/ENOENT/);
+    expect([existsSync(group), existsSync(other)]).toEqual([false, true]);
+    await removeGroups({ version: 1, memory: other, cpu: null });
+    expect(existsSync(parent)).toBe(false);
   });
 });

@@ -62,25 +62,28 @@ export async function findCgroups(): Promise<CgroupRoots> {
   const { pid } = trial;
   if (pid === undefined) return none;
   const tried: string[] = [];
+  const roots = new Set<string>();
   try {
-    return await findRoots(pid, tried);
+    return await findRoots(pid, tried, roots);
   } finally {
     trial.kill('SIGKILL');
     await ended;
     for (const group of tried) await removeGroup(group);
+    for (const root of roots) await removeIfEmpty(root);
   }
 }
 
-async function findRoots(pid: number, tried: string[]): Promise<CgroupRoots> {
+async function findRoots(pid: number, tried: string[], roots: Set<string>): Promise<CgroupRoots> {
   const mounts = readMounts();
   for (const parent of mounts.v2) {
     const root = join(parent, 'veza');
+    roots.add(root);
     if (await canUseV2(parent, root, pid, tried)) return { version: 2, memory: root, cpu: root };
   }
   return {
     version: 1,
-    memory: await firstUsable(mounts.memory, 'memory.limit_in_bytes', pid, tried),
-    cpu: await firstUsable(mounts.cpu, 'cpu.cfs_quota_us', pid, tried),
+    memory: await firstUsable(mounts.memory, 'memory.limit_in_bytes', pid, tried, roots),
+    cpu: await firstUsable(mounts.cpu, 'cpu.cfs_quota_us', pid, tried, roots),
   };
 }
 
@@ -104,9 +107,11 @@ async function firstUsable(
   limitFile: string,
   pid: number,
   tried: string[],
+  roots: Set<string>,
 ): Promise<string | null> {
   for (const parent of parents) {
     const root = join(parent, 'veza');
+    roots.add(root);
     try {
       await mkdir(root, { recursive: true });
       await joinTrialGroup(root, limitFile, pid, tried);
@@ -120,7 +125,8 @@ async function firstUsable(
 
 async function joinTrialGroup(root: string, limitFile: string, pid: number, tried: string[]): Promise<void> {
   const group = join(root, `trial-${pid}`);
-  await mkdir(group);
+  // With the folder above it once more: another runtime that found it empty may just have removed it.
+  await mkdir(group, { recursive: true });
   tried.push(group);
   await readFile(join(group, limitFile));
   await writeFile(join(group, 'cgroup.procs'), String(pid));
@@ -136,21 +142,37 @@ export async function makeGroups(roots: CgroupRoots, id: string, limits: Limits)
   if (memory === null && cpu === null) return null;
   const place: CgroupPlace = { version: roots.version, memory, cpu };
   await removeGroups(place);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await setLimits(place, limits);
+      return place;
+    } catch (error) {
+      // Another instance that ended just now may have taken the folder above with it, as the last one in it.
+      if (attempt === 3) throw error;
+    }
+  }
+}
+
+async function setLimits({ version, memory, cpu }: CgroupPlace, limits: Limits): Promise<void> {
   if (memory !== null && limits.memory !== null) {
-    await mkdir(memory, { recursive: true });
-    await setMemoryLimit(roots.version, memory, limits.memory);
+    await openGroup(version, memory);
+    await setMemoryLimit(version, memory, limits.memory);
   }
   if (cpu !== null && limits.cpus !== null) {
-    await mkdir(cpu, { recursive: true });
+    await openGroup(version, cpu);
     const quota = Math.max(1000, Math.round(limits.cpus * PERIOD_US));
-    if (roots.version === 2) {
+    if (version === 2) {
       await writeFile(join(cpu, 'cpu.max'), `${quota} ${PERIOD_US}`);
     } else {
       await writeFile(join(cpu, 'cpu.cfs_period_us'), String(PERIOD_US));
       await writeFile(join(cpu, 'cpu.cfs_quota_us'), String(quota));
     }
   }
-  return place;
+}
+
+async function openGroup(version: 1 | 2, dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  if (version === 2) await writeFile(join(dirname(dir), 'cgroup.subtree_control'), '+memory +cpu');
 }
 
 async function setMemoryLimit(version: 1 | 2, group: string, bytes: number): Promise<void> {
@@ -209,8 +231,15 @@ export async function groupMembers(place: CgroupPlace): Promise<readonly number[
 
 /** Removes the groups of an instance that has ended; a group that still holds somebody stays until the next start. */
 export async function removeGroups(place: CgroupPlace): Promise<void> {
-  for (const dir of new Set([place.memory, place.cpu])) if (dir !== null) await removeGroup(dir);
+  for (const dir of new Set([place.memory, place.cpu])) {
+    if (dir === null) continue;
+    await removeGroup(dir);
+    // The last one leaves nothing behind: a group of ours would keep whoever owns the one above from removing it.
+    await removeIfEmpty(dirname(dir));
+  }
 }
+
+const removeIfEmpty = (dir: string): Promise<void> => rmdir(dir).catch(() => undefined);
 
 // A group whose last process has just ended can be busy for a moment longer, while the kernel takes it apart.
 async function removeGroup(dir: string): Promise<void> {

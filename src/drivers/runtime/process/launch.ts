@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { fillPlaceholders, type Placeholder } from '../../../core/spec/placeholders.ts';
 import type { SlotDesire } from '../runtime.ts';
 import { INSTANCE_MARKER } from './process-table.ts';
 import { instanceDir, rawLogFile } from './record.ts';
@@ -17,17 +18,25 @@ export const basePath = (): string => {
 /** Node hands this one on to every child unless it is named; a value of `undefined` names it and leaves it out. */
 export const notInherited: NodeJS.ProcessEnv = { NODE_V8_COVERAGE: undefined };
 
+const placeholderValues = (desire: SlotDesire, port: number): Readonly<Partial<Record<Placeholder, string>>> => {
+  const data = desire.environment['VEZA_DATA'];
+  return { PORT: String(port), HOST, ...(data === undefined ? {} : { DATA: fillPlaceholders(data, {}) }) };
+};
+
 /**
  * The whole environment of an instance. Declared values win over PATH, HOME and TMPDIR; what tells an instance who it is
  * and where it listens cannot be declared away.
  */
 export function instanceEnvironment(desire: SlotDesire, id: string, port: number, folder: string): NodeJS.ProcessEnv {
+  const values = placeholderValues(desire, port);
   return {
     ...notInherited,
     PATH: basePath(),
     HOME: join(folder, 'home'),
     TMPDIR: join(folder, 'tmp'),
-    ...desire.environment,
+    ...Object.fromEntries(
+      Object.entries(desire.environment).map(([name, text]) => [name, fillPlaceholders(text, values)]),
+    ),
     PORT: String(port),
     HOST,
     [INSTANCE_MARKER]: id,
@@ -52,7 +61,8 @@ export function launchInstance(
 ): ChildProcess {
   const folder = instanceDir(stateDir, id);
   for (const name of ['home', 'tmp']) mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
-  const [program, ...args] = desire.run;
+  const values = placeholderValues(desire, port);
+  const [program = '', ...args] = desire.run.map((word) => fillPlaceholders(word, values));
   const outputs: number[] = [];
   try {
     for (const stream of ['stdout', 'stderr'] as const) {
