@@ -21,7 +21,18 @@ export interface ControlOptions {
 }
 
 /** HTTP server of the control socket; whoever may open the socket may do everything. */
-export function createControlServer(options: ControlOptions): Server {
+export function createControlServer({ gateway, listen, stop }: ControlOptions): Server {
+  const watchers = new Set<ServerResponse>();
+  const options: HandlerOptions = {
+    gateway,
+    listen,
+    watchers,
+    stop: (drainMs) => {
+      // Whoever would start it again must know that it is meant to be gone.
+      for (const watcher of watchers) watcher.end(`${JSON.stringify({ kind: 'stopping' } satisfies ControlAnswer)}\n`);
+      stop(drainMs);
+    },
+  };
   const server = createServer((request, response) => {
     response.on('error', () => {});
     handle(options, request, response).catch((error: unknown) => {
@@ -33,7 +44,11 @@ export function createControlServer(options: ControlOptions): Server {
   return server;
 }
 
-async function handle(options: ControlOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+interface HandlerOptions extends ControlOptions {
+  readonly watchers: Set<ServerResponse>;
+}
+
+async function handle(options: HandlerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -57,7 +72,9 @@ async function handle(options: ControlOptions, request: IncomingMessage, respons
     return;
   }
   if (parsed.value.kind === 'watch') {
-    // Never ended: the connection ends with the process, and that is the news.
+    // Ended only by a stop: the connection ends with the process, and that is the news.
+    options.watchers.add(response);
+    response.once('close', () => options.watchers.delete(response));
     response.writeHead(200, { 'content-type': 'application/json' });
     response.write(`${JSON.stringify({ kind: 'watching' } satisfies ControlAnswer)}\n`);
     return;

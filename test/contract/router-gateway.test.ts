@@ -9,7 +9,12 @@ import {
   stopGateway,
   type GatewayRouter,
 } from '../../src/drivers/router/gateway/gateway-router.ts';
-import { GatewayMismatchError, GatewayRefusedError, GatewayStartError } from '../../src/errors.ts';
+import {
+  GatewayMismatchError,
+  GatewayRefusedError,
+  GatewayStartError,
+  GatewayUnreachableError,
+} from '../../src/errors.ts';
 import { ask, openEvents, openWebSocket } from './router-client.ts';
 import { startInstance, until, type Instance } from './router-instance.ts';
 import { routerContract } from './router.contract.ts';
@@ -175,6 +180,15 @@ describe('the gateway process', () => {
     expect((await held).body).toBe('held');
     expect(await stopped).toBe(true);
     await expect(ask(port, '/')).rejects.toThrow(/ECONNREFUSED/);
+  });
+
+  it('stays down when it was told to stop, though a router is open', async () => {
+    const router = await open();
+    expect(await stopGateway(stateDir, 0)).toBe(true);
+    await expect(router.observe(signal)).rejects.toBeInstanceOf(GatewayUnreachableError);
+    const again = await open();
+    expect(again.pid).not.toBe(router.pid);
+    expect(await again.observe(signal)).toEqual([]);
   });
 
   it('answers 503 with Retry-After above its limit of requests in flight', async () => {

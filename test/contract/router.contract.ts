@@ -599,6 +599,7 @@ export function routerContract(name: string, start: () => Promise<RouterUnderTes
         await until(() => client.messages.includes('still here'), 'streams go on until they are told');
         expect(await router.drain('web', ['a'], 200, signal)).toEqual({ inFlight: 0, streams: 0 });
         expect(await client.closed).toEqual({ code: 1001 });
+        await until(() => a.closeCodes.length === 1, 'the instance saw the close');
         expect(a.closeCodes).toEqual([1001]);
         expect(await events.ended).toEqual({ clean: true });
         expect(events.text()).toMatch(/^(?:id: (\d+)\ndata: {"n":\1}\n\n)+$/);

@@ -70,22 +70,24 @@ function parseAnswer(text: string): ReturnType<typeof parseControlAnswer> {
 /**
  * Holds a connection to a gateway for as long as it lives.
  *
- * @param onGone called once when the connection ends, unless `stop` was called before
+ * @param onGone called once when the connection ends, unless watching was stopped before; `meant` when the gateway was
+ *   told to stop
  * @returns stops watching
  */
-export function watchGateway(socket: string, onGone: () => void): () => void {
+export function watchGateway(socket: string, onGone: (meant: boolean) => void): () => void {
   let watching = true;
+  let text = '';
   const gone = (): void => {
     if (!watching) return;
     watching = false;
-    onGone();
+    onGone(text.includes('"stopping"'));
   };
   const body = JSON.stringify({ kind: 'watch' } satisfies ControlRequest);
   const request = http.request({ socketPath: socket, method: 'POST', path: '/', agent: false });
   request.on('response', (response) => {
     response.on('error', gone);
     response.on('close', gone);
-    response.resume();
+    response.on('data', (chunk: Buffer) => (text += chunk.toString()));
   });
   request.on('error', gone);
   request.on('socket', (connection) => {

@@ -24,7 +24,8 @@ export interface GatewayRouter extends Router {
 
 /**
  * The built-in router: connects to the gateway of a state folder and starts it first if none is running. While the
- * router is open, a gateway that dies is started again at once and serves its last table. `close` leaves it running.
+ * router is open, a gateway that dies is started again at once and serves its last table; one that was told to stop
+ * (`stopGateway`) stays down. `close` leaves it running.
  *
  * @throws GatewayStartError, GatewayMismatchError
  */
@@ -43,6 +44,8 @@ class GatewayConnection implements GatewayRouter {
   #restarting: Promise<void> | null = null;
   #stopWatching: () => void = () => {};
   #retry: NodeJS.Timeout | null = null;
+  /** Somebody told the gateway to stop: it is not started behind his back. */
+  #stopped = false;
   readonly #closed = new AbortController();
 
   constructor(place: GatewayPlace, running: RunningGateway) {
@@ -61,7 +64,10 @@ class GatewayConnection implements GatewayRouter {
 
   watch(): void {
     this.#stopWatching();
-    this.#stopWatching = watchGateway(this.#running.socket, () => this.#bringBack());
+    this.#stopWatching = watchGateway(this.#running.socket, (meant) => {
+      if (meant) this.#stopped = true;
+      else this.#bringBack();
+    });
   }
 
   #bringBack(): void {
@@ -91,7 +97,8 @@ class GatewayConnection implements GatewayRouter {
     try {
       return await askGateway(this.#running.socket, message, timeoutMs, signal);
     } catch (error) {
-      if (!(error instanceof GatewayUnreachableError) || this.#closed.signal.aborted) throw error;
+      const given = this.#stopped || this.#closed.signal.aborted;
+      if (given || !(error instanceof GatewayUnreachableError)) throw error;
     }
     await this.#restart();
     return askGateway(this.#running.socket, message, timeoutMs, signal);
