@@ -27,17 +27,18 @@ function redrawn(terminal: Terminal, now: () => number, labels: Labels): Live {
   let awaySince: number | null = null;
   let drawn: readonly string[] = [];
   let pending: NodeJS.Timeout | null = null;
+  let last = false;
 
   const lines = (): readonly string[] => {
     const { style } = terminal;
-    const blocks = [...views.values()].map((view) => deploymentLines(view, { style, now: now(), labels }));
+    const blocks = [...views.values()].map((view) => deploymentLines(view, { style, now: now(), labels, last }));
     const all = blocks.flatMap((block, index) => (index === 0 ? block : ['', ...block]));
     if (awaySince !== null) {
       all.push(
         paint(
           style,
           'yellow',
-          `  ${sign(style, 'warning')} control plane away for ${durationText(now() - awaySince)}; traffic goes on, reconnecting`,
+          `  ${sign(style, 'warning')} control plane away for ${durationText(Math.max(1, Math.floor((now() - awaySince) / 1000)) * 1000)}; traffic goes on, reconnecting`,
         ),
       );
     }
@@ -79,6 +80,7 @@ function redrawn(terminal: Terminal, now: () => number, labels: Labels): Live {
       clearInterval(clock);
       if (pending !== null) clearTimeout(pending);
       offResize();
+      last = [...views.values()].every((view) => view.committedAt !== null);
       if (views.size > 0) draw();
       terminal.control('\u001B[?25h');
     },

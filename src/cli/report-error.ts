@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander';
 import { toProblem } from '../api/problem.ts';
 import { ExitStatus, UsageError, VezaError } from '../errors.ts';
-import { paint, sign } from './render/style.ts';
+import { paint, sign, wrap } from './render/style.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface ReportOptions {
@@ -24,7 +24,9 @@ export function reportError(error: unknown, terminal: Terminal, { json, debug }:
   const message = known instanceof Error ? known.message : String(known);
   terminal.note(`${paint(style, 'red', sign(style, 'failed'))} ${message}`);
   if (known instanceof VezaError) {
-    if (known.hint !== null) terminal.note(`  ${known.hint}`);
+    if (known.hint !== null)
+      for (const line of known.hint.split('\n').flatMap((text) => wrap(text, style.width - 2)))
+        terminal.note(`  ${line}`);
   } else terminal.note('  This is a defect of Veza Deploy. VEZA_DEBUG=1 shows where.');
   if (debug && known instanceof Error) terminal.note(known.stack ?? '');
   return status;

@@ -13,7 +13,9 @@ export interface WatchSettings {
   readonly labels: Labels;
 }
 
+/** How long a control plane may be away. */
 const PATIENCE_MS = 120_000;
+const WARM_PATIENCE_MS = 2_000;
 
 /** Shows deployments until each has committed or ended, says what happened, and returns the exit status. */
 export async function watchDeployments(
@@ -24,8 +26,12 @@ export async function watchDeployments(
 ): Promise<ExitStatus> {
   const { terminal, now, interrupt, json } = context;
   const live = json ? null : liveDisplay(terminal, now, settings.labels);
-  const enough = (view: DeploymentView): boolean =>
-    hasEnded(view) || view.phase === 'stuck' || (view.committedAt !== null && !settings.waitRetired);
+  const enough = (view: DeploymentView): boolean => {
+    if (hasEnded(view) || view.phase === 'stuck') return true;
+    if (view.committedAt === null || settings.waitRetired) return false;
+    // A moment later it is known how long the old slot stays warm, and that is worth saying.
+    return view.warmUntil !== null || now() - view.committedAt > WARM_PATIENCE_MS;
+  };
   let views: readonly DeploymentView[];
   // One that fails stops the others from being watched, too.
   const abort = new AbortController();

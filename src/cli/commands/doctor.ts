@@ -46,7 +46,10 @@ async function allChecks(context: VerbContext): Promise<readonly CheckView[]> {
     await checkStateDir(project.stateDir),
     await checkDisk(project.stateDir),
   ];
-  return [...machine, ...local, ...(await remoteChecks(context))];
+  const remote = await remoteChecks(context);
+  // Who knows more about it says it.
+  const own = local.filter((check) => remote.every(({ name }) => name !== check.name));
+  return [...machine, ...own, ...remote];
 }
 
 /** What the control plane says, or that there is none. */

@@ -106,6 +106,10 @@ describe('the last line', () => {
     );
   });
 
+  it('names the release to go back to after a rollback, because it is not the one before', () => {
+    expect(end(committed({ kind: 'rollback' }))).toContain('`veza rollback web --to rel_1122aabb` is one router write');
+  });
+
   it('does not promise a way back to nothing', () => {
     expect(end(committed({ legs: [leg({ stable: null, weight: 100 })] }))).not.toContain('rollback');
   });

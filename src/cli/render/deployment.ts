@@ -10,6 +10,8 @@ export interface RenderContext {
   /** UTC milliseconds. */
   readonly now: number;
   readonly labels: Labels;
+  /** Leave out what it waits for: nobody is going to watch it. */
+  readonly last?: boolean;
 }
 
 /** Columns below which a label is left out. */
@@ -38,7 +40,7 @@ export function deploymentLines(view: DeploymentView, context: RenderContext): r
     headLine(view, context),
     trailLine(view, style),
     ...view.legs.flatMap((leg) => legLines(view, leg, context)),
-    ...waitLines(view, context),
+    ...(context.last === true ? [] : waitLines(view, context)),
   ].map((line) => cut(style, line));
 }
 
@@ -166,7 +168,7 @@ export function changeLine(view: DeploymentView, now: number): string {
       traffic === null || traffic.requestsPerSecond === 0
         ? `${leg.ready}/${leg.wanted} ready`
         : `${rateText(traffic.requestsPerSecond)} req/s, ${percentText(traffic.errorPercent)} errors, p50 ${latencyText(traffic.p50Ms)}, p99 ${latencyText(traffic.p99Ms)}`;
-    return `${leg.service} ${leg.weight} % (${numbers})${leg.note === null ? '' : ` [${leg.note}]`}`;
+    return `${leg.service} ${leg.weight} % (${numbers})${leg.note === null || view.waitsFor?.includes(leg.note) === true ? '' : ` [${leg.note}]`}`;
   });
   const held = view.holds.length === 0 ? '' : `; held: ${view.holds.map((hold) => hold.text).join('; ')}`;
   const waits = view.waitsFor === null ? '' : `; waits for ${view.waitsFor}`;
@@ -214,7 +216,7 @@ function outcome(
     const where = only === undefined ? 'at their new releases' : `at ${name(only.candidate.release)}`;
     const warm =
       view.warmUntil !== null && view.warmUntil > now && view.legs.some((leg) => leg.stable !== null)
-        ? `; old slot warm until ${clockText(view.warmUntil, now)} ${sign(style, 'dash')} \`veza rollback ${view.legs.map((leg) => leg.service).join(' ')}\` is one router write`
+        ? `; old slot warm until ${clockText(view.warmUntil, now)} ${sign(style, 'dash')} \`${wayBack(view)}\` is one router write`
         : '';
     return {
       mark: 'done',
@@ -251,6 +253,14 @@ function outcome(
     default:
       return { mark: 'active', colour: 'yellow', text: `${view.id} is ${view.phase}: ${withoutStop(view.summary)}.` };
   }
+}
+
+/** The release before a rollback is not `the one before`: it has to be named. */
+function wayBack(view: DeploymentView): string {
+  const services = view.legs.map((leg) => leg.service).join(' ');
+  const [only] = view.legs;
+  if (view.kind !== 'rollback' || view.legs.length !== 1 || only?.stable == null) return `veza rollback ${services}`;
+  return `veza rollback ${services} --to ${shortRelease(only.stable.release)}`;
 }
 
 const withoutStop = (text: string): string => text.replace(/[.\s]+$/, '');

@@ -63,7 +63,7 @@ function evidenceLines(view: DeploymentView, style: Style): readonly string[] {
 
 function timelineLines(timeline: readonly EventView[], startedAt: number, style: Style): readonly string[] {
   if (timeline.length === 0) return [paint(style, 'dim', '  nothing in the journal')];
-  const offsets = timeline.map((event) => `+${((event.at - startedAt) / 1000).toFixed(1)} s`);
+  const offsets = timeline.map((event) => `+${(Math.max(0, event.at - startedAt) / 1000).toFixed(1)} s`);
   const width = Math.max(...offsets.map((offset) => offset.length));
   return timeline.map((event, index) =>
     cut(

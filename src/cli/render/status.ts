@@ -79,7 +79,7 @@ function remarks(service: ServiceStatusView, style: Style, now: number): readonl
   const lines = problems.flatMap((text) => remark(style, text));
   const { warm } = service;
   if (warm !== null && warm.until > now) {
-    const text = `${service.service}: ${shortRelease(warm.release)} is warm until ${clockText(warm.until, now)}; \`veza rollback ${service.service}\` is one router write`;
+    const text = `${service.service}: ${shortRelease(warm.release)} is warm until ${clockText(warm.until, now)}; \`veza rollback ${service.service} --to ${shortRelease(warm.release)}\` is one router write`;
     lines.push(...wrap(text, style.width - 2).map((line) => paint(style, 'dim', `  ${line}`)));
   }
   return lines;
