@@ -1,6 +1,7 @@
 import type { Effect } from '../core/rollout/effect.ts';
 import type { DeploymentState } from '../core/rollout/state.ts';
 import type { Slot } from '../core/slot.ts';
+import { withoutPort } from '../core/spec/placeholders.ts';
 import type { Service } from '../core/spec/platform.ts';
 import type { Actor } from './engine.ts';
 import type { EnvironmentParts, Releases } from './environment.ts';

@@ -17,7 +17,10 @@ export interface EnvironmentParts {
   ensureAddress(service: string): Promise<void>;
 }
 
-/** Everything an instance's environment holds, secrets resolved. */
+/**
+ * Everything an instance's environment holds, secrets resolved. Placeholders stand for what only the runtime knows; what is
+ * to be taken as it is (secrets, addresses) is written so that filling them in gives it back.
+ */
 export interface Configuration {
   /** @throws MissingSecretError naming service and reference. */
   variables(service: Service, signal: AbortSignal): Promise<Readonly<Record<string, string>>>;

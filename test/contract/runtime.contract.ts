@@ -246,6 +246,28 @@ export function runtimeContract(name: string, prepare: () => Promise<RuntimeUnde
         const instance = only(await untilReady(1));
         expect(JSON.parse(await ask(instance, '/env'))).toMatchObject({ VEZA_INSTANCE: instance.id });
       });
+
+      test('placeholders in what is run and in variables are filled in, and nothing else in braces is', async () => {
+        const environment = {
+          LISTEN: '{HOST}:{PORT}',
+          STORE: '{DATA}/packages',
+          VEZA_DATA: '/data/{{PORT}}',
+          TEXT: '{{PORT}}',
+          JSON: '{"a":{"b":"{c}"}}',
+        };
+        const run = [...under.run, '--listen={HOST}:{PORT}'] as unknown as Command;
+        await runtime.apply(desire(environment, { run }), never);
+        const instance = only(await untilReady(1));
+        const { host, port } = instance.address;
+        expect(JSON.parse(await ask(instance, '/env'))).toMatchObject({
+          LISTEN: `${host}:${port}`,
+          STORE: '/data/{PORT}/packages',
+          VEZA_DATA: '/data/{PORT}',
+          TEXT: '{PORT}',
+          JSON: '{"a":{"b":"{c}"}}',
+        });
+        expect(JSON.parse(await ask(instance, '/arguments'))).toEqual([`--listen=${host}:${port}`]);
+      });
     });
 
     describe('health', () => {

@@ -3,6 +3,7 @@ import { repeated } from './check-references.ts';
 import { checkStrategy } from './check-strategy.ts';
 import type { Declared, Piece } from './declared.ts';
 import { describe, mistake, type Mistake, type MistakePath } from './mistake.ts';
+import { insteadOfPlaceholder, PLACEHOLDERS, placeholdersIn } from './placeholders.ts';
 import { resolveSmoke } from './resolve-service.ts';
 import type { DeclaredResource } from './schema.ts';
 import type { DeclaredOverride, DeclaredService } from './schema-service.ts';
@@ -13,14 +14,18 @@ type Settings = Partial<DeclaredService> | Partial<DeclaredOverride>;
 /** Checks what each part says by itself, wherever it stands: in `services` and in `overrides`. */
 export function checkSettings(declared: Declared): Mistake[] {
   return [
-    ...[...declared.services].flatMap(([name, { value }]) => checkOne(value, ['services', name])),
+    ...[...declared.services].flatMap(([name, piece]) => checkOne(piece, ['services', name], null)),
     ...[...declared.resources].flatMap(([name, piece]) => checkResource(piece, ['resources', name])),
     ...[...declared.strategies].flatMap(([name, strategy]) =>
       strategy === null ? [] : checkStrategy(strategy, ['strategies', name]),
     ),
     ...[...declared.environments].flatMap(([environment, pieces]) => [
-      ...[...pieces.overrides].flatMap(([name, { value }]) =>
-        checkOne(value, ['environments', environment, 'overrides', name]),
+      ...[...pieces.overrides].flatMap(([name, piece]) =>
+        checkOne(
+          piece,
+          ['environments', environment, 'overrides', name],
+          declared.services.get(name)?.value.data ?? null,
+        ),
       ),
       ...[...pieces.resources].flatMap(([name, piece]) =>
         checkResource(piece, ['environments', environment, 'resources', name]),
@@ -29,13 +34,21 @@ export function checkSettings(declared: Declared): Mistake[] {
   ];
 }
 
-function checkOne(settings: Settings, path: MistakePath): Mistake[] {
+/** @param data - of the service as it is without these settings */
+function checkOne(
+  { value: settings, broken }: Piece<Settings>,
+  path: MistakePath,
+  inherited: Settings['data'],
+): Mistake[] {
+  // What was meant is not known when it could not be read; that is a mistake of its own.
+  const data = broken.has('data') ? 'shared' : settings.data === undefined ? inherited : settings.data;
   return [
     ...checkBuild(settings, path),
     ...checkHealth(settings, path),
     ...checkRestart(settings, path),
     ...checkRoute(settings, path),
     ...checkEnvironment(settings, path),
+    ...checkPlaceholders(settings, path, data),
     ...checkSmoke(settings, path),
     ...(typeof settings.strategy === 'object' ? checkStrategy(settings.strategy, [...path, 'strategy']) : []),
   ];
@@ -129,6 +142,39 @@ function checkEnvironment(settings: Settings, path: MistakePath): Mistake[] {
     }
     return [];
   });
+}
+
+/** `{PROT}` is a mistake, and `{DATA}` one without a folder. */
+function checkPlaceholders(settings: Settings, path: MistakePath, data: Settings['data']): Mistake[] {
+  const texts: (readonly [MistakePath, string])[] = [
+    ...(settings.run ?? []).map((word) => [[...path, 'run'], word] as const),
+    ...Object.entries(settings.environment ?? {}).flatMap(([variable, value]) =>
+      typeof value === 'string' ? [[[...path, 'environment', variable], value] as const] : [],
+    ),
+  ];
+  return texts.flatMap(([at, text]) =>
+    placeholdersIn(text).flatMap((name) => {
+      if (!PLACEHOLDERS.some((known) => known === name)) {
+        return [
+          mistake({
+            path: at,
+            expected: `one of {PORT}, {HOST} and {DATA}, or {{${name}}} for the text itself`,
+            got: `{${name}}`,
+            suggestion: insteadOfPlaceholder(name),
+          }),
+        ];
+      }
+      if (name !== 'DATA' || data === 'shared') return [];
+      return [
+        mistake({
+          path: at,
+          expected: "a folder for {DATA}: `data: 'shared'` beside it",
+          got: '{DATA} of a service without one',
+          suggestion: "data: 'shared'",
+        }),
+      ];
+    }),
+  );
 }
 
 function checkSmoke(settings: Settings, path: MistakePath): Mistake[] {

@@ -71,7 +71,10 @@ export interface ServiceDeclaration<
   readonly source: string;
   /** How the artifact comes out of the source; left out: the source is the artifact. */
   readonly build?: CommandLine | BuildDeclaration | undefined;
-  /** The program of an instance, started in the artifact's folder. It listens on the port in the variable PORT. */
+  /**
+   * The program of an instance, started in the artifact's folder. It listens on the port in the variable PORT at HOST; one
+   * that wants to be told otherwise has `{PORT}` and `{HOST}` filled in: `server --listen {HOST}:{PORT}`.
+   */
   readonly run: CommandLine;
   /** Services that this one calls; they are started, and deployed in a train, before it. */
   readonly dependencies?: readonly Services[] | undefined;
@@ -96,8 +99,13 @@ export interface ServiceSettings<Strategies extends string = string> {
   readonly route?: RouteDeclaration | null | undefined;
   readonly proxy?: ProxyDeclaration | undefined;
   readonly limits?: LimitsDeclaration | undefined;
-  /** Variables of an instance, and the only ones it gets beside PORT, HOST and VEZA_*. */
+  /** Variables of an instance, and the only ones it gets beside PORT, HOST and VEZA_*. `{PORT}`, `{HOST}` and `{DATA}` are filled in. */
   readonly environment?: { readonly [variable: string]: string | number | boolean | SecretValue } | undefined;
+  /**
+   * A folder for files that outlive releases, at VEZA_DATA and `{DATA}`: one a service and environment. Instances of both
+   * slots use it at the same time, so the program, and every release of it, must be made for that. Default null: none.
+   */
+  readonly data?: 'shared' | null | undefined;
   /** How a new release gets its traffic: a name from `strategies`, a built-in one, or one of its own. Default `canary`. */
   readonly strategy?: Strategies | StrategyKind | StrategyDeclaration | undefined;
   readonly gates?: ServiceGatesDeclaration | undefined;

@@ -49,6 +49,7 @@ describe('defaults', () => {
       resources: [],
       limits: { memory: null, cpus: null },
       environment: {},
+      data: null,
       strategy: {
         kind: 'canary',
         steps: [

@@ -51,7 +51,10 @@ export interface Service {
   readonly dependencies: readonly Name[];
   readonly resources: readonly Name[];
   readonly limits: { readonly memory: Bytes | null; readonly cpus: number | null };
+  /** May hold placeholders, as `run` may: see placeholders.ts. */
   readonly environment: Readonly<Record<string, string | SecretReference>>;
+  /** A folder of the service in each environment, which outlives releases and is shared by all instances of both slots. */
+  readonly data: 'shared' | null;
   readonly strategy: Strategy;
   readonly gates: ServiceGates;
 }

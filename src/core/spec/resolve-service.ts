@@ -95,6 +95,7 @@ export function resolveService(
     resources,
     limits: { memory: declared.limits?.memory ?? null, cpus: declared.limits?.cpus ?? null },
     environment: resolveVariables(declared.environment ?? {}),
+    data: declared.data ?? null,
     strategy: resolveStrategy(findStrategy(declared.strategy, strategies) ?? { kind: 'canary' }, {
       instances,
       approval,

@@ -160,6 +160,11 @@ const settings = {
     )
     .describe('Variables of an instance.')
     .optional(),
+  data: z
+    .enum(['shared'])
+    .describe('A folder that outlives releases; all instances of both slots use it at once.')
+    .nullable()
+    .optional(),
   strategy: either('the name of a strategy, or an object with `kind`', [strategySchema, text('the name of a strategy')])
     .describe('How a new release gets its traffic; default canary.')
     .optional(),
@@ -187,7 +192,7 @@ export const serviceSchema = strict(
     ])
       .describe('How the artifact comes out of the source; left out: the source is the artifact.')
       .optional(),
-    run: command('The program of an instance; it listens on the port in the variable PORT.'),
+    run: command('The program of an instance; it listens on the port in the variable PORT, or where {PORT} stands.'),
     dependencies: names('service').describe('Services that this one calls.'),
     resources: names('resource').describe('Resources that this one uses.'),
     ...settings,

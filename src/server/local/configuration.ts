@@ -1,3 +1,4 @@
+import { literally } from '../../core/spec/placeholders.ts';
 import type { Service } from '../../core/spec/platform.ts';
 import type { ResourceDriver } from '../../drivers/resource/resource.ts';
 import type { Configuration } from '../../engine/environment.ts';
@@ -30,7 +31,8 @@ export function createConfiguration(parts: ConfigurationParts): Configuration {
         Object.assign(variables, literals((await resource(parts, name).connection()).environment));
       if (service.data === 'shared') variables['VEZA_DATA'] = literally(await parts.dataFolder(service.name));
       for (const [name, value] of Object.entries(service.environment)) {
-        variables[name] = typeof value === 'string' ? value : literally(await parts.secret(value.secret, service.name, name));
+        variables[name] =
+          typeof value === 'string' ? value : literally(await parts.secret(value.secret, service.name, name));
         signal.throwIfAborted();
       }
       return variables;

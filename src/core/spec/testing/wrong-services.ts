@@ -338,4 +338,48 @@ export const WRONG_SERVICES: readonly WrongConfig[] = [
     got: '1s',
     suggestion: null,
   },
+  // Placeholders and data
+  {
+    name: 'mistyped placeholder in run',
+    change: api({ run: ['server', '--listen', '{HOST}:{PROT}'] }),
+    path: 'services.api.run',
+    expected: 'one of {PORT}, {HOST} and {DATA}, or {{PROT}} for the text itself',
+    got: '{PROT}',
+    suggestion: '{PORT}',
+  },
+  {
+    name: 'placeholder that there is none of',
+    change: api({ environment: { GREETING: 'hello {NAME}' } }),
+    path: 'services.api.environment.GREETING',
+    expected: 'or {{NAME}} for the text itself',
+    got: '{NAME}',
+    suggestion: '{{NAME}}',
+  },
+  {
+    name: '{DATA} without a folder',
+    change: api({ environment: { STORAGE: '{DATA}/storage' } }),
+    path: 'services.api.environment.STORAGE',
+    expected: "a folder for {DATA}: `data: 'shared'`",
+    got: '{DATA} of a service without one',
+    suggestion: "data: 'shared'",
+  },
+  {
+    name: 'data that an override takes away while it is used',
+    change: {
+      services: { api: { data: 'shared' } },
+      environments: { staging: { overrides: { api: { data: null, environment: { STORAGE: '{DATA}' } } } } },
+    },
+    path: 'environments.staging.overrides.api.environment.STORAGE',
+    expected: 'a folder for {DATA}',
+    got: '{DATA} of a service without one',
+    suggestion: "data: 'shared'",
+  },
+  {
+    name: 'data of an unknown kind',
+    change: api({ data: 'share', environment: { STORAGE: '{DATA}' } }),
+    path: 'services.api.data',
+    expected: '`shared`',
+    got: '"share"',
+    suggestion: 'shared',
+  },
 ];
