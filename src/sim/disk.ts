@@ -1,0 +1,147 @@
+import { FencedError, StoreUnavailableError } from '../errors.ts';
+import type { Durability, Entry, Head, Journal, NewEntry } from '../store/journal.ts';
+import { MemoryJournal } from '../store/memory-journal.ts';
+import { Death, type Process } from './process.ts';
+import type { Random } from './random.ts';
+import type { Report } from './report.ts';
+import type { Roughness } from './scenario.ts';
+import type { Timeline } from './timeline.ts';
+
+export interface DiskParts {
+  readonly timeline: Timeline;
+  readonly random: Random;
+  readonly report: Report;
+  readonly roughness: Roughness;
+  /** Kills the process; called before the death is thrown. */
+  readonly kill: (process: Process, why: string) => void;
+  readonly onRecorded: (entries: readonly Entry[]) => void;
+  /** What the journal holds has changed by something else than an append. */
+  readonly onReplaced: (journal: Journal) => void;
+  /** The nth append of the run (from 1) is where the process dies, before or after it is recorded; null: by chance. */
+  readonly crashAt: { readonly append: number; readonly when: 'before' | 'after' } | null;
+}
+
+/** Where the journal is kept. It survives processes; a power cut takes what was not durable. */
+export class Disk {
+  readonly #parts: DiskParts;
+  #journal = new MemoryJournal();
+  /** Refused entries whose fate is open: after a crash they may turn up. */
+  #ghosts: { readonly entries: readonly NewEntry[] } | null = null;
+  #downUntil = 0;
+  #appends = 0;
+
+  constructor(parts: DiskParts) {
+    this.#parts = parts;
+  }
+
+  get journal(): MemoryJournal {
+    return this.#journal;
+  }
+
+  goDown(forMs: number): void {
+    this.#downUntil = Math.max(this.#downUntil, this.#parts.timeline.now + forMs);
+  }
+
+  /** The journal as a process sees it. */
+  openFor(process: Process): Journal {
+    return {
+      append: (entries, durability) => this.#append(process, entries, durability),
+      read: (afterSeq, limit) => this.#journal.read(afterSeq, limit),
+      head: (): Head => this.#journal.head(),
+      verify: () => this.#journal.verify(),
+      close: () => undefined,
+    };
+  }
+
+  /** After the death of a process: what was refused may have been written after all. */
+  revealGhosts(): void {
+    const ghosts = this.#ghosts;
+    this.#ghosts = null;
+    if (ghosts === null || !this.#parts.random.chance(0.5)) return;
+    try {
+      this.#parts.onRecorded(this.#journal.append(ghosts.entries, 'durable'));
+      this.#parts.report.trace('disk', () => `a refused append turns up: ${kinds(ghosts.entries)}`);
+    } catch (error) {
+      if (!(error instanceof FencedError)) throw error;
+    }
+  }
+
+  /** The machine of the store loses its power: of what was not durable a part is gone. */
+  powerCut(): void {
+    const { random, report, onReplaced } = this.#parts;
+    const { seq } = this.#journal.head();
+    const kept = random.int(this.#journal.durableSeq, seq);
+    report.counts.powerCuts += 1;
+    report.trace('disk', () => `power cut: keeps ${kept} of ${seq} entries`);
+    this.#journal = this.#journal.afterPowerCut(kept);
+    if (kept !== seq) onReplaced(this.#journal);
+  }
+
+  #append(process: Process, entries: readonly NewEntry[], durability: Durability): readonly Entry[] {
+    const { timeline, random, report, roughness, kill } = this.#parts;
+    if (!process.alive) throw new Death(`${process.name} is dead`);
+    this.#appends += 1;
+    const isRough = timeline.now < roughness.horizonMs;
+    const crash = this.#crash(isRough);
+    if (crash === 'before') {
+      kill(process, `crash before append ${this.#appends} (${kinds(entries)})`);
+      throw new Death('before an append');
+    }
+    const isTorn = isRough && random.chance(roughness.tornAppend);
+    if (timeline.now < this.#downUntil || isTorn) {
+      // As after a failed fsync: nothing was recorded as far as the process can see.
+      if (isTorn) this.#ghosts = { entries };
+      report.trace(process.name, () => `append refused (${isTorn ? 'torn' : 'down'}): ${kinds(entries)}`);
+      throw new StoreUnavailableError('(simulated)', isTorn ? 'failing device' : 'no space', 'Wait.');
+    }
+    const recorded = this.#record(process, entries, durability);
+    if (crash === 'after') {
+      kill(process, `crash after append ${this.#appends} (${kinds(entries)})`);
+      throw new Death('after an append');
+    }
+    if (isRough && random.chance(roughness.crashPerAppend * roughness.crashSoon)) {
+      const soon = this.#appends;
+      timeline.after(random.int(0, 60), () => kill(process, `crash soon after append ${soon} (${kinds(entries)})`));
+    }
+    return recorded;
+  }
+
+  #record(process: Process, entries: readonly NewEntry[], durability: Durability): readonly Entry[] {
+    const { report, kill, onRecorded } = this.#parts;
+    try {
+      const recorded = this.#journal.append(entries, durability);
+      this.#ghosts = null;
+      report.counts.entries += recorded.length;
+      for (const entry of recorded) {
+        report.trace(process.name, () => `journal ${entry.seq} ${entry.stream} ${inWords(entry)} ${durability}`);
+      }
+      onRecorded(recorded);
+      return recorded;
+    } catch (error) {
+      if (error instanceof FencedError) {
+        report.counts.fenced += 1;
+        kill(process, `fenced off: ${error.message}`);
+      }
+      throw error;
+    }
+  }
+
+  #crash(isRough: boolean): 'before' | 'after' | null {
+    const { random, roughness, crashAt } = this.#parts;
+    if (crashAt !== null && crashAt.append === this.#appends) return crashAt.when;
+    if (!isRough || !random.chance(roughness.crashPerAppend * (1 - roughness.crashSoon))) return null;
+    return random.pick(['before', 'after']);
+  }
+}
+
+const kinds = (entries: readonly NewEntry[]): string =>
+  entries.map(({ stream, kind }) => `${stream} ${kind}`).join(', ');
+
+/** The part of an entry that a reader of a trace wants. */
+function inWords(entry: Entry): string {
+  const { event, requests } = entry.body as { event?: Record<string, unknown>; requests?: readonly string[] };
+  if (event === undefined) return entry.kind;
+  const { plan: _plan, evidence: _evidence, legs: _legs, type, epoch: _epoch, ...rest } = event;
+  const asked = requests === undefined || requests.length === 0 ? '' : ` -> ${requests.join(' ')}`;
+  return `${String(type)} ${JSON.stringify(rest)}${asked}`;
+}
