@@ -20,8 +20,11 @@ class Screen {
         this.rows[row] ??= '';
       } else if (part === `${ESCAPE}?25l`) this.cursorShown = false;
       else if (part === `${ESCAPE}?25h`) this.cursorShown = true;
-      else if (part === `${ESCAPE}J`) this.rows.length = row + 1;
-      else if (part.endsWith('A')) row -= Number(part.slice(2, -1));
+      else if (part === `${ESCAPE}J`) {
+        // From the cursor on, which stands at the beginning of its row.
+        this.rows.length = row + 1;
+        this.rows[row] = '';
+      } else if (part.endsWith('A')) row -= Number(part.slice(2, -1));
       else if (!part.startsWith(ESCAPE)) this.rows[row] = part;
     }
     this.rows.length = row + 1;
