@@ -74,6 +74,8 @@ async function carryOut(effect: Effect, scene: Scene, parts: ActorParts): Promis
       return;
     }
     case 'scale':
+      // The slot may still be in the table, with what ran in it before: when its retirement could not reach the router.
+      await routes.sync(service);
       await slots.apply(effect.release, service, effect.slot, effect.count, signal);
       return;
     case 'smoke':

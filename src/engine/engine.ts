@@ -9,7 +9,7 @@ import { nextTimer, step, type StepResult } from '../core/rollout/step.ts';
 import { DeploymentActiveError, StoreUnavailableError } from '../errors.ts';
 import type { Durability, Journal, NewEntry } from '../store/journal.ts';
 import type { Clock } from './clock.ts';
-import { ENDED, WORLD } from './recover.ts';
+import { ENDED, WORLD, type JournaledEnd, type JournaledEvent } from './entries.ts';
 
 /** Carries out effects. Rejects with an error; `isUnavailable` tells whether the world said no or could not be asked. */
 export interface Actor {
@@ -159,7 +159,7 @@ export class Engine {
     if (before === null && event.type !== 'requested') throw new RangeError(`unknown deployment ${id}`);
     const result = step(before, event, now);
     if (!result.changed) return result;
-    this.#journal(id, event, result, now);
+    this.#journal(id, event, before, result, now);
     ledger.put(result.state);
     this.#cancelForgotten(id, result.state);
     this.#arm(result.state);
@@ -170,12 +170,16 @@ export class Engine {
   }
 
   /** Before anything is done about it: what happened, and which effects it requests. */
-  #journal(id: string, event: DeploymentEvent, result: StepResult, now: number): void {
+  #journal(id: string, event: DeploymentEvent, before: DeploymentState | null, result: StepResult, now: number): void {
     const { journal, epoch } = this.#parts;
-    const requests = result.effects.map((effect) => effect.id);
-    const entries: NewEntry[] = [{ time: now, stream: id, kind: event.type, body: { event, requests }, epoch }];
+    const { effects: requests } = result;
+    const about = 'id' in event ? (before?.effects[event.id] ?? null) : null;
+    const entries: NewEntry[] = [
+      { time: now, stream: id, kind: event.type, body: { event, about, requests } satisfies JournaledEvent, epoch },
+    ];
     const ended = isFinal(result.state.phase);
-    if (ended) entries.push({ time: now, stream: id, kind: ENDED, body: { state: result.state }, epoch });
+    if (ended)
+      entries.push({ time: now, stream: id, kind: ENDED, body: { state: result.state } satisfies JournaledEnd, epoch });
     // Observations that ask for nothing may be lost with the machine's power: they are observed again.
     const mayBeLost = requests.length === 0 && !ended && (event.type === 'slot-observed' || event.type === 'analysis');
     journal.append(entries, mayBeLost ? 'relaxed' : 'durable');

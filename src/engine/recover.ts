@@ -1,12 +1,6 @@
-import type { DeploymentEvent } from '../core/rollout/event.ts';
 import { Ledger } from '../core/rollout/ledger.ts';
-import type { DeploymentState } from '../core/rollout/state.ts';
+import { ENDED, WORLD, type JournaledEnd, type JournaledEvent } from './entries.ts';
 import type { Entry, Journal } from '../store/journal.ts';
-
-/** Kind of the entry that closes a deployment's stream with its final state, so that it is never folded again. */
-export const ENDED = 'ended';
-/** Stream of what belongs to no deployment. */
-export const WORLD = 'world';
 
 /**
  * Rebuilds the ledger from the journal. A deployment that has ended is taken from its last entry as it was then: rules that
@@ -23,7 +17,7 @@ export function recover(journal: Journal, onWorld: (entry: Entry) => void = () =
     } else if (entry.kind === ENDED) {
       // Its commit must take effect before later deployments of the same services are folded.
       open.delete(entry.stream);
-      ledger.put((entry.body as unknown as { readonly state: DeploymentState }).state);
+      ledger.put((entry.body as unknown as JournaledEnd).state);
     } else {
       const entries = open.get(entry.stream);
       if (entries === undefined) open.set(entry.stream, [entry]);
@@ -31,8 +25,7 @@ export function recover(journal: Journal, onWorld: (entry: Entry) => void = () =
     }
   }
   for (const [id, entries] of open) {
-    for (const entry of entries)
-      ledger.fold(id, (entry.body as unknown as { readonly event: DeploymentEvent }).event, entry.time);
+    for (const entry of entries) ledger.fold(id, (entry.body as unknown as JournaledEvent).event, entry.time);
   }
   return ledger;
 }

@@ -50,6 +50,15 @@ export class Slots {
     return this.#statuses.get(slotKey(this.ref(service, slot))) ?? null;
   }
 
+  /** Slots of this environment in which something runs, or shall. */
+  occupied(): readonly SlotRef[] {
+    return [...this.#statuses.values()]
+      .filter(
+        ({ ref, wanted, instances }) => ref.environment === this.#parts.declared.name && wanted + instances.length > 0,
+      )
+      .map(({ ref }) => ref);
+  }
+
   /** Ready instances of a slot, as the router needs them; none when the slot runs another release. */
   endpoints(service: string, slot: Slot, release: string): readonly Endpoint[] {
     const status = this.status(service, slot);

@@ -8,6 +8,7 @@ import { Analyst } from './analyst.ts';
 import type { Clock } from './clock.ts';
 import { Engine } from './engine.ts';
 import type { EnvironmentParts, Releases } from './environment.ts';
+import { Leftovers } from './leftovers.ts';
 import { createPolicy } from './policy.ts';
 import { reconcile } from './reconcile.ts';
 import { Routes } from './routes.ts';
@@ -53,6 +54,7 @@ export function startEngine(options: StartOptions): RunningEngine {
   const { ledger, clock, releases, epoch } = options;
   const troubles = new Map<string, string>();
   const hands = new Map<string, EnvironmentHands>();
+  const leftovers = new Map<string, Leftovers>();
   const environment = (name: string): EnvironmentHands => {
     const found = hands.get(name);
     if (found === undefined) throw new RangeError(`unknown environment ${name}`);
@@ -74,8 +76,10 @@ export function startEngine(options: StartOptions): RunningEngine {
     onChange: (state) => {
       analyst.changed(state);
       if (state.phase === 'preparing') observeSlots(state);
-      if (isFinal(state.phase))
+      if (isFinal(state.phase)) {
         for (const leg of state.plan.legs) environment(state.plan.environment).routes.refresh(leg.service);
+        leftovers.get(state.plan.environment)?.sweep();
+      }
       options.onChange(state);
     },
     onStore: (trouble) => note('store', trouble),
@@ -117,6 +121,7 @@ export function startEngine(options: StartOptions): RunningEngine {
       if (state.plan.environment !== ref.environment || isCommitted(state)) continue;
       if (state.plan.legs.some((leg) => leg.service === ref.service)) observeSlots(state);
     }
+    leftovers.get(ref.environment)?.sweep();
   }
 
   async function open(parts: EnvironmentParts, signal: AbortSignal): Promise<void> {
@@ -136,9 +141,14 @@ export function startEngine(options: StartOptions): RunningEngine {
     const hand = { parts, slots, routes };
     hands.set(name, hand);
     await reconcile(hand, ledger, signal);
+    const left = new Leftovers(hand, ledger, clock);
+    leftovers.set(name, left);
+    left.sweep();
   }
 
   function leave(name: string): void {
+    leftovers.get(name)?.close();
+    leftovers.delete(name);
     hands.get(name)?.slots.close();
     hands.get(name)?.routes.close();
     hands.delete(name);

@@ -16,7 +16,7 @@ import type { ControlPlane } from './control-plane.ts';
 import { openEnvironment, type OpenEnvironment } from './local/environments.ts';
 import { ALARM } from './local/event-view.ts';
 import { isUnavailable } from './local/is-unavailable.ts';
-import { LocalControlPlane } from './local/local-control-plane.ts';
+import { defaultEnvironment, LocalControlPlane } from './local/local-control-plane.ts';
 import { Notice } from './local/notice.ts';
 import { PORT_ASSIGNED, PortBook, type PortAssignment } from './local/port-book.ts';
 import { ReleaseShelf } from './local/release-shelf.ts';

@@ -2,7 +2,8 @@ import type { Release, ReleaseId } from '../core/release/release.ts';
 import { isFinal, type DeploymentState } from '../core/rollout/state.ts';
 import type { Clock } from '../engine/clock.ts';
 import type { EnvironmentParts, Releases } from '../engine/environment.ts';
-import { recover, WORLD } from '../engine/recover.ts';
+import { WORLD } from '../engine/entries.ts';
+import { recover } from '../engine/recover.ts';
 import { startEngine, type RunningEngine } from '../engine/start.ts';
 import { ArtifactChangedError, SmokeTestFailedError, StoreUnavailableError } from '../errors.ts';
 import type { Journal } from '../store/journal.ts';
@@ -151,7 +152,9 @@ export class ControlPlane implements Process {
       declared,
       runtime: guarded(runtimeOver(place.toMachine, place.machine, this), this, this.#parts.onThrow),
       router: routerOver(place.toFront, place.front, this),
-      configuration: { variables: (service, signal) => toOthers.call(this, `secrets of ${service.name}`, signal, () => ({})) },
+      configuration: {
+        variables: (service, signal) => toOthers.call(this, `secrets of ${service.name}`, signal, () => ({})),
+      },
       migrations: {
         expand: async (service, release, _dir, signal) => {
           const ends = { works: 'well', fails: 'badly', hangs: 'never' } as const;
@@ -167,7 +170,12 @@ export class ControlPlane implements Process {
           const youngest = slots.sort((a, b) => bornLast(b) - bornLast(a))[0];
           const how = platform.byId.get(youngest?.release ?? '')?.behaviour.smoke ?? 'passes';
           const ends = { passes: 'well', fails: 'badly', hangs: 'never' } as const;
-          await work(`smoke test ${check.name}`, signal, ends[how], () => new SmokeTestFailedError(check.name, '200', '500'));
+          await work(
+            `smoke test ${check.name}`,
+            signal,
+            ends[how],
+            () => new SmokeTestFailedError(check.name, '200', '500'),
+          );
         },
       },
       internalPort: () => 1,
@@ -200,7 +208,10 @@ function guarded(
 
 function inWords(state: DeploymentState): string {
   const legs = state.legs
-    .map((leg) => `${leg.weight}${leg.routing === null ? '' : `>${leg.routing}`} % ready ${leg.candidateReady}/${leg.wanted}`)
+    .map(
+      (leg) =>
+        `${leg.weight}${leg.routing === null ? '' : `>${leg.routing}`} % ready ${leg.candidateReady}/${leg.wanted}`,
+    )
     .join(', ');
   const held = state.holds.length === 0 ? '' : ` held: ${state.holds.map(({ reason }) => reason).join(' ')}`;
   const why = state.reason === null ? '' : ` because ${state.reason.code}: ${state.reason.text}`;

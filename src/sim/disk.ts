@@ -1,3 +1,4 @@
+import { ENDED, WORLD, type JournaledEvent } from '../engine/entries.ts';
 import { FencedError, StoreUnavailableError } from '../errors.ts';
 import type { Durability, Entry, Head, Journal, NewEntry } from '../store/journal.ts';
 import { MemoryJournal } from '../store/memory-journal.ts';
@@ -139,9 +140,16 @@ const kinds = (entries: readonly NewEntry[]): string =>
 
 /** The part of an entry that a reader of a trace wants. */
 function inWords(entry: Entry): string {
-  const { event, requests } = entry.body as { event?: Record<string, unknown>; requests?: readonly string[] };
-  if (event === undefined) return entry.kind;
-  const { plan: _plan, evidence: _evidence, legs: _legs, type, epoch: _epoch, ...rest } = event;
-  const asked = requests === undefined || requests.length === 0 ? '' : ` -> ${requests.join(' ')}`;
+  if (entry.stream === WORLD || entry.kind === ENDED) return entry.kind;
+  const { event, requests } = entry.body as unknown as JournaledEvent;
+  const {
+    plan: _plan,
+    evidence: _evidence,
+    legs: _legs,
+    type,
+    epoch: _epoch,
+    ...rest
+  } = event as Record<string, unknown>;
+  const asked = requests.length === 0 ? '' : ` -> ${requests.map(({ id, kind }) => `${kind} ${id}`).join(', ')}`;
   return `${String(type)} ${JSON.stringify(rest)}${asked}`;
 }

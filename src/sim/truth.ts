@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { DeploymentEvent } from '../core/rollout/event.ts';
 import { Ledger } from '../core/rollout/ledger.ts';
 import { isCommitted, isFinal, type DeploymentState } from '../core/rollout/state.ts';
-import { ENDED, recover, WORLD } from '../engine/recover.ts';
+import { ENDED, WORLD, type JournaledEnd, type JournaledEvent } from '../engine/entries.ts';
+import { recover } from '../engine/recover.ts';
 import type { Entry, Journal } from '../store/journal.ts';
 import type { Report } from './report.ts';
 
@@ -28,7 +28,7 @@ export class Truth {
       if (entry.stream === WORLD) continue;
       if (entry.kind === ENDED) this.#takeEnd(entry);
       else {
-        const { event } = entry.body as unknown as { readonly event: DeploymentEvent };
+        const { event } = entry.body as unknown as JournaledEvent;
         this.#ledger.fold(entry.stream, event, entry.time);
         const state = this.#ledger.deployment(entry.stream);
         if (state !== null) changed.push(state);
@@ -44,7 +44,10 @@ export class Truth {
     for (const id of this.#acknowledged) {
       const state = this.#ledger.deployment(id);
       if (state === null || !isCommitted(state)) {
-        this.#report.fail('what people were told is durable', `${id} was said to have committed, the journal has lost it`);
+        this.#report.fail(
+          'what people were told is durable',
+          `${id} was said to have committed, the journal has lost it`,
+        );
       }
     }
   }
@@ -66,7 +69,10 @@ export class Truth {
     }
     for (const believed of engine.active()) {
       if (isFinal(this.#ledger.deployment(believed.plan.id)?.phase ?? 'refused')) {
-        this.#report.fail('folding the journal gives the state of the engine', `${who} believes ${believed.plan.id} is active`);
+        this.#report.fail(
+          'folding the journal gives the state of the engine',
+          `${who} believes ${believed.plan.id} is active`,
+        );
       }
     }
   }
@@ -83,22 +89,31 @@ export class Truth {
     for (const state of this.#ledger.deployments()) {
       const again = replayed.deployment(state.plan.id);
       if (!isDeepStrictEqual(again, state)) {
-        this.#report.fail('replaying the journal gives the same state', `${state.plan.id}: ${state.phase}, replayed ${again?.phase ?? 'nothing'}`);
+        this.#report.fail(
+          'replaying the journal gives the same state',
+          `${state.plan.id}: ${state.phase}, replayed ${again?.phase ?? 'nothing'}`,
+        );
       }
     }
     for (const { environment, service, record } of this.#ledger.records()) {
       const again = replayed.record(environment, service);
       if (!isDeepStrictEqual(again, record)) {
-        this.#report.fail('replaying the journal gives the same state', `${environment}/${service}: ${JSON.stringify(record)}, replayed ${JSON.stringify(again)}`);
+        this.#report.fail(
+          'replaying the journal gives the same state',
+          `${environment}/${service}: ${JSON.stringify(record)}, replayed ${JSON.stringify(again)}`,
+        );
       }
     }
   }
 
   #takeEnd(entry: Entry): void {
-    const { state } = entry.body as unknown as { readonly state: DeploymentState };
+    const { state } = entry.body as unknown as JournaledEnd;
     const folded = this.#ledger.deployment(entry.stream);
     if (!isDeepStrictEqual(folded, state)) {
-      this.#report.fail('folding the journal gives the state of the engine', `the end of ${entry.stream} is not the fold of its events`);
+      this.#report.fail(
+        'folding the journal gives the state of the engine',
+        `the end of ${entry.stream} is not the fold of its events`,
+      );
     }
     this.#ledger.put(state);
   }
@@ -110,7 +125,8 @@ export class Truth {
       for (const leg of state.plan.legs) {
         const key = `${state.plan.environment}/${leg.service}`;
         const other = taken.get(key);
-        if (other !== undefined) this.#report.fail('one active deployment a service', `${other} and ${state.plan.id} on ${key}`);
+        if (other !== undefined)
+          this.#report.fail('one active deployment a service', `${other} and ${state.plan.id} on ${key}`);
         taken.set(key, state.plan.id);
       }
     }

@@ -1,8 +1,7 @@
 import type { EventView } from '../../api/schemas.ts';
 import type { DeploymentEvent } from '../../core/rollout/event.ts';
 import type { DeploymentPlan } from '../../core/rollout/plan.ts';
-import type { DeploymentState } from '../../core/rollout/state.ts';
-import { ENDED, WORLD } from '../../engine/recover.ts';
+import { ENDED, WORLD, type JournaledEnd, type JournaledEvent } from '../../engine/entries.ts';
 import type { Entry } from '../../store/journal.ts';
 import { PORT_ASSIGNED, type PortAssignment } from './port-book.ts';
 
@@ -39,9 +38,7 @@ function worldText(entry: Entry): string {
 }
 
 const eventOf = (entry: Entry): DeploymentEvent | null =>
-  entry.stream === WORLD || entry.kind === ENDED
-    ? null
-    : (entry.body as unknown as { readonly event: DeploymentEvent }).event;
+  entry.stream === WORLD || entry.kind === ENDED ? null : (entry.body as unknown as JournaledEvent).event;
 
 /** Effect ids are `deployment/leg/phase/n`. */
 function legOfEffect(event: DeploymentEvent | null): number | null {
@@ -50,11 +47,41 @@ function legOfEffect(event: DeploymentEvent | null): number | null {
   return Number.isInteger(leg) ? leg : null;
 }
 
-const effectName = (id: string): string => id.split('/').slice(2).join(' ');
+/** What an effect does, in words: "5 % to the candidate", "smoke tests". */
+function effectName(entry: Entry, id: string): string {
+  const { about } = entry.body as unknown as JournaledEvent;
+  if (about === null) return id.split('/').slice(2).join(' ');
+  switch (about.kind) {
+    case 'check-policy':
+      return 'policy';
+    case 'verify-artifact':
+      return 'artifact verified:';
+    case 'reserve':
+      return 'room';
+    case 'migrate':
+      return 'migrations';
+    case 'scale':
+      return `${about.slot} to ${about.count} instances:`;
+    case 'smoke':
+      return 'smoke tests';
+    case 'route':
+      return `${about.weight} % to the candidate:`;
+    case 'unroute':
+      return 'route taken away:';
+    case 'adopt':
+      return 'the candidate is called stable:';
+    case 'drain':
+      return `${about.slot} drained:`;
+    case 'stop':
+      return `${about.slot} stopped:`;
+    default:
+      return about.kind;
+  }
+}
 
 function textOf(entry: Entry, event: DeploymentEvent | null, plan: DeploymentPlan | null): string {
   if (entry.kind === ENDED) {
-    const { state } = entry.body as unknown as { readonly state: DeploymentState };
+    const { state } = entry.body as unknown as JournaledEnd;
     return `${state.phase}${state.reason === null ? '' : `: ${state.reason.text}`}`;
   }
   if (event === null) return worldText(entry);
@@ -64,9 +91,9 @@ function textOf(entry: Entry, event: DeploymentEvent | null, plan: DeploymentPla
     case 'admitted':
       return 'it is its turn';
     case 'effect-done':
-      return `${effectName(event.id)} done`;
+      return `${effectName(entry, event.id)} done`;
     case 'effect-failed':
-      return `${effectName(event.id)} ${event.cause}: ${event.reason}`;
+      return `${effectName(entry, event.id)} ${event.cause}: ${event.reason}`;
     case 'committed':
       return `committed: ${plan?.legs.map((leg) => leg.service).join(', ') ?? ''}`;
     case 'slot-observed':
