@@ -121,7 +121,7 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
     return environment;
   };
 
-  for (const name of environmentsInUse(ledger)) {
+  for (const name of new Set([defaultEnvironment(platform), ...environmentsInUse(ledger)])) {
     if (platform.environments[name] === undefined)
       log(`${name} is not declared any more; what runs there is left alone`);
     else await open(name, never);

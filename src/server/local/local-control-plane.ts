@@ -83,7 +83,7 @@ export class LocalControlPlane implements ControlPlane {
       defaultEnvironment: this.#defaultEnvironment(),
       environments: Object.values(platform.environments).map((environment) => ({
         name: environment.name,
-        url: parts.opened().has(environment.name) ? baseUrl(environment) : null,
+        url: baseUrl(environment),
         gatewayPid: parts.opened().get(environment.name)?.gatewayPid ?? null,
         services: Object.keys(environment.services),
         resources: Object.keys(environment.resources),
@@ -390,8 +390,7 @@ export class LocalControlPlane implements ControlPlane {
   }
 
   #defaultEnvironment(): string {
-    const names = Object.keys(this.#parts.platform().environments);
-    return names.includes('development') ? 'development' : (names[0] ?? 'development');
+    return defaultEnvironment(this.#parts.platform());
   }
 
   #service(environment: Environment, name: string) {
@@ -407,6 +406,12 @@ export class LocalControlPlane implements ControlPlane {
     const host = route.hosts.find((pattern) => !pattern.startsWith('*'));
     return `${host === undefined ? baseUrl(environment) : baseUrl(environment, host)}${path === '/' ? '' : path}`;
   }
+}
+
+/** What a request without environment means: `development`, or the first one that is declared. */
+export function defaultEnvironment(platform: Platform): string {
+  const names = Object.keys(platform.environments);
+  return names.includes('development') ? 'development' : (names[0] ?? 'development');
 }
 
 function baseUrl(environment: Environment, host?: string): string {
