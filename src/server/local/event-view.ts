@@ -55,25 +55,25 @@ function effectName(entry: Entry, id: string): string {
     case 'check-policy':
       return 'policy';
     case 'verify-artifact':
-      return 'artifact verified:';
+      return 'artifact verified';
     case 'reserve':
       return 'room';
     case 'migrate':
       return 'migrations';
     case 'scale':
-      return `${about.slot} to ${about.count} instances:`;
+      return `${about.slot} to ${about.count} instances`;
     case 'smoke':
       return 'smoke tests';
     case 'route':
-      return `${about.weight} % to the candidate:`;
+      return `${about.weight} % to the candidate`;
     case 'unroute':
-      return 'route taken away:';
+      return 'route taken away';
     case 'adopt':
-      return 'the candidate is called stable:';
+      return 'the candidate is called stable';
     case 'drain':
-      return `${about.slot} drained:`;
+      return `${about.slot} drained`;
     case 'stop':
-      return `${about.slot} stopped:`;
+      return `${about.slot} stopped`;
     default:
       return about.kind;
   }
@@ -91,9 +91,9 @@ function textOf(entry: Entry, event: DeploymentEvent | null, plan: DeploymentPla
     case 'admitted':
       return 'it is its turn';
     case 'effect-done':
-      return `${effectName(entry, event.id)} done`;
+      return `${effectName(entry, event.id)}: done`;
     case 'effect-failed':
-      return `${effectName(entry, event.id)} ${event.cause}: ${event.reason}`;
+      return `${effectName(entry, event.id)}: ${event.cause}: ${event.reason}`;
     case 'committed':
       return `committed: ${plan?.legs.map((leg) => leg.service).join(', ') ?? ''}`;
     case 'slot-observed':
