@@ -169,6 +169,24 @@ export function runtimeContract(name: string, prepare: () => Promise<RuntimeUnde
         for (const gone of three.instances.slice(1)) expect(under.isGone(pidOf(gone))).toBe(true);
       });
 
+      test('a slot that is taken anew is never told of as what it was before, not even when the old grace is over', async () => {
+        const stopGraceMs = 1_000;
+        for (let round = 0; round < 3; round += 1) {
+          await runtime.apply(desire({}, { instances: 2, stopGraceMs }), never);
+          await untilReady(2);
+          await runtime.remove(ref, never);
+        }
+        const told: SlotStatus[] = [];
+        const release = 'rel_00000000000000000002' as ReleaseId;
+        await runtime.apply(desire({}, { release, instances: 2, stopGraceMs }), never);
+        await untilReady(2);
+        const leave = runtime.subscribe((slot) => void told.push(slot));
+        await new Promise((resolve) => setTimeout(resolve, 2 * stopGraceMs));
+        leave();
+        expect(told.filter((slot) => slot.release !== release)).toEqual([]);
+        expect(await observe()).toMatchObject({ release, wanted: 2 });
+      });
+
       test('a slot with another release is replaced', async () => {
         await runtime.apply(desire(), never);
         const old = only(await untilReady(1));

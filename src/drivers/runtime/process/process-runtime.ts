@@ -74,6 +74,8 @@ class ProcessRuntime implements Runtime {
   readonly #cgroups: CgroupRoots;
   readonly #ports: Ports;
   readonly #slots = new Map<string, SupervisedSlot>();
+  /** Still empty, and about to be filled. */
+  readonly #applying = new Set<SupervisedSlot>();
   readonly #changes = new Changes<SlotStatus>();
   readonly #limitations = new Map<string, string>();
   readonly #collector: CollectorKeeper;
@@ -143,7 +145,9 @@ class ProcessRuntime implements Runtime {
 
   #changed(slot: SupervisedSlot, settle: boolean): void {
     if (this.#closing.signal.aborted) return;
-    this.#changes.note(slotKey(slot.ref), () => slot.status());
+    const key = slotKey(slot.ref);
+    // The place may have been taken anew by the time it is told: what is there now is what counts.
+    this.#changes.note(key, () => (this.#slots.get(key) ?? slot).status());
     if (settle) void slot.settle();
   }
 
@@ -220,6 +224,16 @@ class ProcessRuntime implements Runtime {
     signal.throwIfAborted();
     this.#closing.signal.throwIfAborted();
     const slot = this.#slot(desire.ref, desire.release);
+    this.#applying.add(slot);
+    try {
+      await this.#apply(slot, desire, signal);
+    } finally {
+      this.#applying.delete(slot);
+      this.#dropIfEmpty(slot);
+    }
+  }
+
+  async #apply(slot: SupervisedSlot, desire: SlotDesire, signal: AbortSignal): Promise<void> {
     if (JSON.stringify(slot.desire) !== JSON.stringify(desire)) {
       const running = slot.status().instances.filter((instance) => instance.state !== 'stopping').length;
       const replaces = slot.desire !== null && slot.desire.release !== desire.release;
@@ -230,7 +244,6 @@ class ProcessRuntime implements Runtime {
         signal.throwIfAborted();
         writeDesire(this.#stateDir, desire);
       } catch (error) {
-        this.#dropIfEmpty(slot);
         throw isSystemError(error) ? new RuntimeFolderError(this.#stateDir, error.message) : error;
       }
       slot.desire = desire;
@@ -254,6 +267,7 @@ class ProcessRuntime implements Runtime {
   #dropIfEmpty(slot: SupervisedSlot): void {
     const key = slotKey(slot.ref);
     if (slot.desire !== null || slot.instances.size > 0 || this.#slots.get(key) !== slot) return;
+    if (this.#applying.has(slot)) return;
     this.#slots.delete(key);
     this.#changed(slot, false);
   }

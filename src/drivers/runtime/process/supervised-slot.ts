@@ -56,7 +56,8 @@ export class SupervisedSlot {
   settle(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.#again = true;
-    this.#running ??= this.#rounds();
+    // Begins a turn later: a round changes instances, whose changes settle again, and there must never be two rounds at once.
+    this.#running ??= Promise.resolve().then(() => this.#rounds());
     return this.#running;
   }
 
