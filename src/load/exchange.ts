@@ -6,7 +6,7 @@ import type { Address } from './options.ts';
 export interface ExchangeRequest {
   readonly agent: Agent;
   readonly address: Address;
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT';
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: { readonly bytes: number; readonly chunks: Iterable<Buffer> } | null;
@@ -15,7 +15,14 @@ export interface ExchangeRequest {
 
 /** What became of one request on the wire: a whole answer, or how it failed. */
 export type Exchange =
-  | { readonly kind: 'answer'; readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: string }
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly headers: IncomingHttpHeaders;
+      readonly body: string;
+      /** The body as it came. */
+      readonly bytes: Buffer;
+    }
   | {
       readonly kind: 'failure';
       /** System or parser error code: ECONNRESET, ETIMEDOUT, HPE_INVALID_CONSTANT. */
@@ -47,8 +54,9 @@ export async function exchange(asked: ExchangeRequest): Promise<Exchange> {
       settle({ kind: 'failure', code, phase, detail, headers: answer?.headers ?? null });
       outgoing.destroy();
     };
-    const whole = (incoming: IncomingMessage, body: string) => {
-      settle({ kind: 'answer', status: incoming.statusCode ?? 0, headers: incoming.headers, body });
+    const whole = (incoming: IncomingMessage, bytes: Buffer) => {
+      const { statusCode = 0, headers } = incoming;
+      settle({ kind: 'answer', status: statusCode, headers, body: bytes.toString('utf8'), bytes });
       if (!incoming.complete) outgoing.destroy();
     };
     const timer = setTimeout(() => fail('ETIMEDOUT', `no whole answer in ${asked.timeoutMs} ms`), asked.timeoutMs);
@@ -77,14 +85,14 @@ export async function exchange(asked: ExchangeRequest): Promise<Exchange> {
       incoming.on('data', (chunk: Buffer) => {
         length += chunk.length;
         if (length <= maxBodyBytes) chunks.push(chunk);
-        else whole(incoming, `(an answer of more than ${maxBodyBytes} bytes)`);
+        else whole(incoming, Buffer.from(`(an answer of more than ${maxBodyBytes} bytes)`));
       });
       incoming.on('error', (error: NodeJS.ErrnoException) => {
         fail(error.code ?? 'ECONNRESET', `${error.message} after ${length} bytes of the answer`);
       });
       incoming.on('end', () => {
         if (!incoming.complete) return fail('ECONNRESET', `ended after ${length} bytes of the answer`);
-        whole(incoming, Buffer.concat(chunks).toString('utf8'));
+        whole(incoming, Buffer.concat(chunks));
       });
     });
     if (asked.body === null) {
