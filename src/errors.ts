@@ -421,7 +421,7 @@ export class UnknownNameError extends VezaError {
   /** @param kind - what it should have been a name of, in words: "service", "environment" */
   constructor(kind: string, written: string, known: readonly string[]) {
     const suggestion = nearest(written, known);
-    super(`There is no ${kind} called \`${written}\`${suggestion === null ? '' : `; did you mean \`${suggestion}\`?`}`);
+    super(`There is no ${kind} called \`${written}\`${suggestion === null ? '.' : `; did you mean \`${suggestion}\`?`}`);
     this.kind = kind;
     this.written = written;
     this.known = known;

@@ -39,6 +39,8 @@ process.on('uncaughtException', dying('uncaught exception'));
 process.on('unhandledRejection', dying('unhandled rejection'));
 // The terminal it was started from may go.
 process.on('SIGHUP', () => {});
+// What stderr leads to is the log on a disk that may be full, or a terminal that may be gone: no reason to end.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
 try {
   await start();
