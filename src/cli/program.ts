@@ -75,6 +75,7 @@ export function buildProgram(environment: CliEnvironment, finish: (status: numbe
   );
   for (const command of allCommands(program)) {
     command
+      .helpOption('-h, --help', 'show help')
       .exitOverride()
       .configureOutput({
         writeOut: (text) => environment.terminal.control(text),

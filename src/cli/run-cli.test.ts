@@ -87,7 +87,6 @@ describe('wrong usage', () => {
     [['run'], 'missing required argument', ''],
     [['run', 'web'], 'Run what?', 'veza run web -- node --version'],
     [['logs', '--tail', 'many'], 'expects a whole number, got `many`', ''],
-    [['rollback'], 'Which service?', 'veza rollback web'],
     [['rollback', 'api', 'web', '--to', 'rel_1'], '`--to` is about one service', ''],
     [['completion', 'fich'], 'did you mean `fish`?', ''],
     [['init', '--name', 'My Shop'], 'cannot be the name of a platform', ''],
@@ -107,6 +106,15 @@ describe('wrong usage', () => {
     const { status, err } = await veza(['deploy', 'wbe']);
     expect(err).toContain('There is no service called `wbe`; did you mean `web`?');
     expect(err).toContain('Known: api, web, worker.');
+    expect(status).toBe(ExitStatus.usage);
+    expect(plane.calls.map(([method]) => method)).toEqual(['info']);
+  });
+
+  it('of `rollback` without a service names one, where there are several', async () => {
+    await up();
+    const { status, err } = await veza(['rollback']);
+    expect(err).toContain('Which service?');
+    expect(err).toContain('veza rollback api');
     expect(status).toBe(ExitStatus.usage);
     expect(plane.calls.map(([method]) => method)).toEqual(['info']);
   });

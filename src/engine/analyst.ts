@@ -1,5 +1,6 @@
 import { limitsJudge, type LimitsState } from '../core/analysis/limits.ts';
 import type { Judge, Judgement } from '../core/analysis/verdict.ts';
+import type { Seen } from '../core/rollout/describe.ts';
 import type { DeploymentEvent } from '../core/rollout/event.ts';
 import { windowMs } from '../core/rollout/phases.ts';
 import { isFinal, type DeploymentState } from '../core/rollout/state.ts';
@@ -70,6 +71,15 @@ export class Analyst {
   book(id: string, leg: number): TrafficBook | null {
     const key = `${id}/${leg}`;
     return this.#watched.get(key)?.book ?? this.#ended.get(key) ?? null;
+  }
+
+  /** Counts of the window that a leg is in, as far as the deployment has not been told them; null while nobody looks. */
+  seen(id: string, leg: number): Seen | null {
+    const watched = this.#watched.get(`${id}/${leg}`);
+    if (watched === undefined) return null;
+    const { observedMs, trafficMs, countsFrom, lastSecond } = watched;
+    const firstSecond = Math.ceil(countsFrom / SECOND_MS);
+    return { observedMs, trafficMs, upTo: Math.max(firstSecond, lastSecond + 1) * SECOND_MS };
   }
 
   #putAway(key: string): void {

@@ -51,9 +51,11 @@ export const init: Verb = {
     for (const path of existing)
       terminal.out(`${paint(style, 'yellow', sign(style, 'warning'))} ${path} exists; left as it is`);
     for (const line of GIT_TEXT[git]) terminal.out(git === 'committed' ? `${done} ${line}` : line);
+    // `npx veza init` leaves no `veza` in PATH.
+    const veza = context.env.npm_command === 'exec' ? 'npx veza' : 'veza';
     const into = dir === cwd ? [] : [`cd ${textArgument(args[0]) ?? dir}`];
     terminal.out('\nNext:');
-    for (const command of [...into, 'veza up', 'veza deploy', `curl http://127.0.0.1:${port}/`]) {
+    for (const command of [...into, `${veza} up`, `${veza} deploy`, `curl http://127.0.0.1:${port}/`]) {
       terminal.out(`  ${paint(style, 'bold', command)}`);
     }
     return ExitStatus.ok;

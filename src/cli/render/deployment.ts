@@ -171,18 +171,22 @@ export function changeLine(view: DeploymentView, now: number): string {
     return `${leg.service} ${leg.weight} % (${numbers})${leg.note === null || view.waitsFor?.includes(leg.note) === true ? '' : ` [${leg.note}]`}`;
   });
   const held = view.holds.length === 0 ? '' : `; held: ${view.holds.map((hold) => hold.text).join('; ')}`;
-  const waits = view.waitsFor === null ? '' : `; waits for ${view.waitsFor}`;
+  const until = view.until === null ? '' : `, until ${clockText(view.until, now)}`;
+  const waits = view.waitsFor === null ? '' : `; waits for ${view.waitsFor}${until}`;
   return `${clockText(now, now)} ${view.id} ${view.phase}: ${legs.join(', ')}${held}${waits}`;
 }
 
-/** Two views with the same key say the same; only then a log may leave the second one out. */
+/**
+ * Two views with the same key say the same; only then a log may leave the second one out. Notes are no news of their own:
+ * they come and go while instances start, and the next line has them.
+ */
 export const changeKey = (view: DeploymentView): string =>
   JSON.stringify([
     view.phase,
     view.group,
     view.step,
     view.holds.map((hold) => hold.reason),
-    view.legs.map((leg) => [leg.weight, leg.wanted, leg.ready, leg.note, leg.verdict]),
+    view.legs.map((leg) => [leg.weight, leg.wanted, leg.ready, leg.verdict]),
   ]);
 
 /** Why it was refused or taken back; names the service where a train has several. */

@@ -83,7 +83,7 @@ function progressView(service: string, progress: BuildProgress): BuildProgressVi
       return {
         service,
         stage: 'storing',
-        text: `${progress.entries} files, ${progress.bytes} bytes, ${progress.artifact}`,
+        text: `${progress.entries} ${progress.entries === 1 ? 'file' : 'files'} in ${progress.artifact.slice(0, 'sha256:'.length + 12)}`,
       };
     case 'released':
       return { service, stage: 'built', text: progress.release.id };

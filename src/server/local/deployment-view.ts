@@ -1,5 +1,5 @@
 import type { ArmTrafficView, DeploymentView, LegView } from '../../api/schemas.ts';
-import { waitsFor, waitsUntil } from '../../core/rollout/describe.ts';
+import { type Seen, waitsFor, waitsUntil } from '../../core/rollout/describe.ts';
 import { isFinal, type DeploymentState } from '../../core/rollout/state.ts';
 import type { TrafficBook } from '../../engine/traffic-book.ts';
 
@@ -7,6 +7,7 @@ export interface ViewFacts {
   readonly now: number;
   readonly startedAt: number;
   book(leg: number): TrafficBook | null;
+  seen(leg: number): Seen | null;
   /** Public address of a service; null when it has none. */
   url(service: string): string | null;
   /** How a release is called by people: the first line of its commit's message. */
@@ -31,8 +32,8 @@ export function deploymentView(state: DeploymentState, facts: ViewFacts): Deploy
     step: state.step,
     steps: group?.steps.map(({ weight }) => weight) ?? [],
     legs: plan.legs.map((_, index) => legView(state, index, facts)),
-    waitsFor: waitsFor(state, facts.now),
-    until: waitsUntil(state, facts.now),
+    waitsFor: waitsFor(state, facts.now, (leg) => facts.seen(leg)),
+    until: waitsUntil(state, facts.now, (leg) => facts.seen(leg)),
     holds: state.holds,
     reason: reasonView(state),
     startedAt: facts.startedAt,

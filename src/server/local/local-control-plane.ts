@@ -307,7 +307,12 @@ export class LocalControlPlane implements ControlPlane {
       for (const text of await parts.runtime.limitations())
         checks.push({ name: `${name} runtime`, state: 'warning', text, fix: null });
       const routes = await parts.router.observe(AbortSignal.timeout(5_000));
-      checks.push({ name: `${name} gateway`, state: 'ok', text: `${routes.length} services routed`, fix: null });
+      checks.push({
+        name: `${name} gateway`,
+        state: 'ok',
+        text: `${routes.length} ${routes.length === 1 ? 'service' : 'services'} routed`,
+        fix: null,
+      });
       for (const [resource, driver] of resources) {
         const { state, address, reason } = await driver.status();
         const text = `${address}${reason === null ? '' : `: ${reason}`}`;
@@ -340,6 +345,7 @@ export class LocalControlPlane implements ControlPlane {
       now: Date.now(),
       startedAt: this.#parts.startedAtOf(id),
       book: (leg) => running.analyst.book(id, leg),
+      seen: (leg) => running.analyst.seen(id, leg),
       url: (service) => (declared === undefined ? null : this.#url(declared, service)),
       subject: (release) => (shelf.has(release) ? shelf.get(release as ReleaseId).subject : release),
     });
