@@ -22,7 +22,7 @@ export function absorb(draft: Draft, event: DeploymentEvent): boolean {
     case 'requested':
       return false;
     case 'admitted':
-      if (draft.phase !== 'pending') return false;
+      if (draft.phase !== 'pending' || event.legs.length !== draft.plan.legs.length) return false;
       draft.plan = { ...draft.plan, legs: event.legs };
       enterPreparing(draft);
       stopClock(draft);
@@ -32,7 +32,7 @@ export function absorb(draft: Draft, event: DeploymentEvent): boolean {
     case 'effect-failed':
       return effectFailed(draft, event);
     case 'committed':
-      if (event.epoch !== draft.epoch || draft.effects[event.id]?.kind !== 'commit') return false;
+      if (event.epoch !== draft.epoch || outstanding(draft, event.id)?.kind !== 'commit') return false;
       retire(draft);
       return true;
     case 'slot-observed':
@@ -53,8 +53,15 @@ export function absorb(draft: Draft, event: DeploymentEvent): boolean {
   }
 }
 
+/** Ids come from outside: `constructor` is the name of no effect. */
+const outstanding = (draft: Draft, id: string): Effect | undefined =>
+  Object.hasOwn(draft.effects, id) ? draft.effects[id] : undefined;
+
+/** What has been counted is a whole number from 0 on; anything else counts for nothing, so that no sum becomes NaN. */
+const counted = (value: number): number => (Number.isFinite(value) ? Math.max(0, Math.floor(value)) : 0);
+
 function effectDone(draft: Draft, id: string, epoch: number): boolean {
-  const effect = draft.effects[id];
+  const effect = outstanding(draft, id);
   // A commit is only ever confirmed by `committed`.
   if (effect === undefined || epoch !== draft.epoch || effect.kind === 'commit') return false;
   delete draft.effects[id];
@@ -69,7 +76,7 @@ function effectDone(draft: Draft, id: string, epoch: number): boolean {
 }
 
 function effectFailed(draft: Draft, event: Extract<DeploymentEvent, { type: 'effect-failed' }>): boolean {
-  const effect = draft.effects[event.id];
+  const effect = outstanding(draft, event.id);
   if (effect === undefined || event.epoch !== draft.epoch) return false;
   delete draft.effects[event.id];
   const mustSucceed = isUndo(draft) || draft.phase === 'retiring';
@@ -86,15 +93,16 @@ function effectFailed(draft: Draft, event: Extract<DeploymentEvent, { type: 'eff
 function slotObserved(draft: Draft, event: Extract<DeploymentEvent, { type: 'slot-observed' }>): boolean {
   const leg = draft.legs[event.leg];
   if (leg === undefined) return false;
+  const ready = counted(event.ready);
   if (event.arm === 'stable') {
-    const isNews = leg.stableReady !== event.ready;
-    leg.stableReady = event.ready;
+    const isNews = leg.stableReady !== ready;
+    leg.stableReady = ready;
     return isNews;
   }
   const isKnown =
-    leg.candidateReady === event.ready && leg.candidateNote === event.note && leg.candidateFault === event.fault;
+    leg.candidateReady === ready && leg.candidateNote === event.note && leg.candidateFault === event.fault;
   if (isKnown) return false;
-  leg.candidateReady = event.ready;
+  leg.candidateReady = ready;
   leg.candidateNote = event.note;
   leg.candidateFault = event.fault;
   return true;
@@ -105,8 +113,8 @@ function analysis(draft: Draft, event: Extract<DeploymentEvent, { type: 'analysi
   if (leg === undefined || !leg.exposed || !isForward(draft)) return false;
   // What was counted while the weight was on its way says nothing about the step that it leads to.
   if (draft.stage === 'holding') {
-    leg.observedMs += Math.max(0, event.observedMs);
-    leg.trafficMs += Math.max(0, Math.min(event.trafficMs, event.observedMs));
+    leg.observedMs += counted(event.observedMs);
+    leg.trafficMs += Math.min(counted(event.trafficMs), counted(event.observedMs));
   }
   leg.verdict = event.verdict;
   leg.evidence = event.evidence;
@@ -167,7 +175,7 @@ function superseded(draft: Draft, by: string, keepOldSlot: boolean): boolean {
 }
 
 function tookOver(draft: Draft, epoch: number): boolean {
-  if (epoch <= draft.epoch) return false;
+  if (!Number.isSafeInteger(epoch) || epoch <= draft.epoch) return false;
   draft.epoch = epoch;
   for (const effect of Object.values(draft.effects)) reissue(draft, effect);
   return true;

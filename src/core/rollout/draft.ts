@@ -42,6 +42,12 @@ export function request(draft: Draft, leg: number, action: EffectAction): void {
   if (action.kind !== 'alarm') draft.effects[effect.id] = effect;
 }
 
+/** Everything outstanding once more, with the same ids: drivers treat it as the same requests. */
+export function askAgain(draft: Draft): void {
+  for (const effect of Object.values(draft.effects))
+    if (!draft.requested.includes(effect)) draft.requested.push(effect);
+}
+
 /** Is something of this kind (and leg) still to be answered, or waiting to be tried again? */
 export function isBusy(draft: Draft, kind?: EffectKind, leg?: number): boolean {
   const matches = (effect: Effect): boolean =>

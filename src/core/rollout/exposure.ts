@@ -5,10 +5,13 @@ import type { DeploymentState } from './state.ts';
 export const instancesFor = (leg: LegPlan, weight: number): number =>
   weight === 0 ? 0 : Math.min(leg.instances, Math.max(leg.minCandidates, Math.ceil((weight / 100) * leg.instances)));
 
-/** Most percent of the traffic that `ready` candidates may have: weight falls to what is ready. */
-export function capacity(leg: LegPlan, ready: number): number {
-  if (ready >= leg.instances) return 100;
-  return Math.floor((100 * ready) / leg.instances);
+/**
+ * What of `weight` percent `ready` candidates may have: all of it when they are as many as it needs, else their whole percents.
+ * A weight may be a fraction (2.5 %): what is enough for it is never rounded away.
+ */
+export function carried(leg: LegPlan, ready: number, weight: number): number {
+  if (ready >= Math.ceil((weight / 100) * leg.instances)) return weight;
+  return Math.min(weight, Math.floor((100 * ready) / leg.instances));
 }
 
 /** Share of the traffic that is the aim for a leg in the state's phase, before looking at what is ready. */

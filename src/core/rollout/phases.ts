@@ -100,7 +100,7 @@ function scale(draft: Draft, index: number, count: number): void {
 }
 
 /** Every leg that may have traffic has exactly what is intended for it, acknowledged. */
-const allRouted = (draft: Draft): boolean =>
+export const allRouted = (draft: Draft): boolean =>
   draft.legs.every((leg, index) => leg.routing === null && leg.weight === intendedWeight(draft, index));
 
 function progressExposed(draft: Draft): boolean {

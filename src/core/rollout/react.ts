@@ -1,5 +1,6 @@
-import { allReady, legAt, request, type Draft } from './draft.ts';
-import { clockStopped, hold, release } from './holds.ts';
+import { allReady, isBusy, legAt, request, type Draft } from './draft.ts';
+import { clockStopped, hold, isHeld, release } from './holds.ts';
+import { allRouted } from './phases.ts';
 import { refuse, revert } from './revert.ts';
 import type { EndReason } from './state.ts';
 
@@ -82,8 +83,9 @@ export function forwardDeadline(draft: Draft): void {
     });
     return;
   }
+  // Everything is as the phase wants it but for the counts. A router that cannot be asked is no lack of traffic.
   const seenTooLittle =
-    draft.stage === 'holding' && allReady(draft) && (draft.phase === 'stepping' || draft.phase === 'watching');
+    draft.stage === 'holding' && !isHeld(draft) && !isBusy(draft) && allReady(draft) && allRouted(draft);
   if (seenTooLittle && draft.plan.idle === 'pause') {
     const text = 'too little traffic for a verdict; `veza promote` goes on, `veza abort` takes it back';
     if (hold(draft, 'undecided', text))
@@ -105,6 +107,8 @@ function deadlineReason(draft: Draft): EndReason {
       text: `${plan.service}: ${leg.candidateReady} of ${leg.wanted} instances ready in time${leg.candidateNote === null ? '' : ` (${leg.candidateNote})`}`,
     };
   }
+  const [held] = draft.holds;
+  if (held !== undefined) return { code: 'deadline', leg: null, text: `${draft.phase}: ${held.text}` };
   const waiting = Object.values(draft.effects)[0];
   return {
     code: 'deadline',

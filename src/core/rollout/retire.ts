@@ -31,6 +31,8 @@ export function progressRetire(draft: Draft): boolean {
       }
       if (draft.supersededBy === null && draft.warmUntil !== null && draft.now < draft.warmUntil) return false;
       draft.stage = 'stopping';
+      // Its own time, however late the timer came: a machine that has slept still stops the old slot.
+      draft.deadline = draft.now + draft.plan.deadlines.retiringMs;
       return forOldSlots(draft, (slot) => ({ kind: 'stop', slot }));
     default:
       end(draft, 'succeeded');

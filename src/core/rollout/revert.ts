@@ -1,4 +1,4 @@
-import { enterPhase, forgetEffects, isBusy, legAt, request, type Draft } from './draft.ts';
+import { askAgain, enterPhase, forgetEffects, isBusy, legAt, request, type Draft } from './draft.ts';
 import type { EndReason } from './state.ts';
 
 const lastLegFirst = (draft: Draft): number[] => draft.plan.legs.map((_, index) => index).toReversed();
@@ -62,6 +62,7 @@ function leaveRouting(draft: Draft): boolean {
 
 function requestStops(draft: Draft): boolean {
   draft.stage = 'stopping';
+  draft.deadline = draft.now + draft.plan.deadlines.revertingMs;
   for (const index of lastLegFirst(draft)) {
     const { plan, leg } = legAt(draft, index);
     if (leg.started) request(draft, index, { kind: 'stop', slot: plan.candidate.slot });
@@ -76,6 +77,8 @@ export function revertDeadline(draft: Draft): void {
     draft.phase = 'stuck';
     draft.since = draft.now;
     draft.deadline = draft.now + draft.plan.deadlines.revertingMs;
+    // An answer may have been lost, and nothing else would end this: what is outstanding is asked for again, as the same request.
+    askAgain(draft);
     request(draft, 0, {
       kind: 'alarm',
       severity: 'P0',
@@ -85,7 +88,6 @@ export function revertDeadline(draft: Draft): void {
   }
   if (draft.stage === 'draining') {
     forgetEffects(draft);
-    draft.deadline = draft.now + draft.plan.deadlines.revertingMs;
     requestStops(draft);
     return;
   }

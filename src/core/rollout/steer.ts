@@ -1,11 +1,11 @@
 import { activeLegs, isBusy, legAt, request, type Draft } from './draft.ts';
-import { capacity, intendedWeight } from './exposure.ts';
+import { carried, intendedWeight } from './exposure.ts';
 import { isHeld } from './holds.ts';
 
 /** The weight that a leg may have now: what its phase intends and its ready instances carry, no more than it has while held. */
 export function aimAt(draft: Draft, index: number): number {
   const { plan, leg } = legAt(draft, index);
-  const aim = Math.min(intendedWeight(draft, index), capacity(plan, leg.candidateReady));
+  const aim = carried(plan, leg.candidateReady, intendedWeight(draft, index));
   return isHeld(draft) ? Math.min(aim, leg.weight) : aim;
 }
 

@@ -305,3 +305,141 @@ it('every active state has a next timer', () => {
   }
   expect(nextTimer(stage.state)).toBeNull();
 });
+
+describe('faults that the exploration and the properties found', () => {
+  const sent = (stage: Stage, from: number): string[] =>
+    stage.log
+      .slice(from)
+      .map((effect) => `${effect.kind} ${effect.leg}${effect.kind === 'route' ? ` ${effect.weight}` : ''}`);
+  const done = (stage: Stage, kind: string): void => {
+    for (const { id } of Object.values(stage.state.effects).filter((effect) => effect.kind === kind))
+      stage.send({ type: 'effect-done', id, epoch: stage.state.epoch });
+  };
+
+  it('a commit that is not recorded yet is withdrawn when an instance dies, and asked again under another id when it is back', () => {
+    const stage = new Stage(testPlan([testLeg('api')]), (effect) => (effect.kind === 'commit' ? null : 'done'));
+    stage.until((state) => state.stage === 'recording');
+    const [first] = Object.keys(stage.state.effects);
+    stage.send(stage.candidates(0, 1));
+    expect(stage.state).toMatchObject({ phase: 'committing', stage: 'routing', committedAt: null });
+    expect(stage.send({ type: 'committed', id: first ?? '', epoch: 1 }).changed).toBe(false);
+    stage.send(stage.candidates(0, 2));
+    const [second] = Object.keys(stage.state.effects);
+    expect(second).not.toBe(first);
+    stage.send({ type: 'committed', id: second ?? '', epoch: 1 });
+    expect(stage.state.phase).toBe('retiring');
+  });
+
+  it('a commit that is not recorded yet is withdrawn while stable breaks its own limits', () => {
+    const stage = new Stage(testPlan([testLeg('api')]), (effect) => (effect.kind === 'commit' ? null : 'done'));
+    stage.until((state) => state.stage === 'recording');
+    stage.send(stage.analysis(0, { stableBroken: true }));
+    expect(Object.values(stage.state.effects).map((effect) => effect.kind)).toEqual([]);
+    stage.send(stage.analysis(0));
+    expect(Object.values(stage.state.effects).map((effect) => effect.kind)).toEqual(['commit']);
+  });
+
+  it('a leg without any ready candidate does not wait for its turn in the undo', () => {
+    let silent = false;
+    const stage = new Stage(testPlan([testLeg('verifier'), testLeg('signer')]), () => (silent ? null : 'done'));
+    stage.until((state) => state.stage === 'holding');
+    silent = true;
+    const before = stage.log.length;
+    stage.send(stage.candidates(0, 0));
+    expect(sent(stage, before)).toEqual(['route 0 0', 'route 1 0']);
+  });
+
+  it('a raise that could not be asked for is not asked again while held, nor beyond what is ready by then', () => {
+    let unavailable = false;
+    const stage = new Stage(testPlan([testLeg('api')]), (effect) =>
+      unavailable && effect.kind === 'route' ? 'unavailable' : 'done',
+    );
+    stage.until((state) => state.phase === 'stepping' && state.step === 0 && state.stage === 'holding');
+    unavailable = true;
+    stage.operate({ kind: 'promote', to: 'next' });
+    expect(stage.state).toMatchObject({ step: 1, legs: [{ weight: 5, routing: 50 }] });
+    unavailable = false;
+    stage.operate({ kind: 'pause' });
+    stage.second();
+    expect(stage.weights()).toEqual([5, 50, 5]);
+    stage.operate({ kind: 'resume' });
+    expect(stage.weights().at(-1)).toBe(50);
+  });
+
+  it('whoever takes over does not ask for a weight that fewer instances have to carry by now', () => {
+    let silent = false;
+    const stage = new Stage(testPlan([testLeg('api')]), (effect) =>
+      silent && effect.kind === 'route' ? null : 'done',
+    );
+    stage.until((state) => state.phase === 'switched' || state.step === 1);
+    silent = true;
+    stage.until((state) => state.phase === 'switched' && state.stage === 'routing');
+    stage.send(stage.candidates(0, 1));
+    const before = stage.log.length;
+    stage.send({ type: 'took-over', epoch: 2 });
+    expect(sent(stage, before)).toEqual(['route 0 50']);
+  });
+
+  it('a router that cannot be reached is no lack of traffic: past the deadline it is taken back', () => {
+    const stage = new Stage(testPlan([testLeg('api')]));
+    stage.until((state) => state.stage === 'holding');
+    stage.send({ type: 'condition', condition: 'router-unreachable', holds: true, reason: 'the router is away' });
+    stage.now = stage.state.deadline;
+    stage.send({ type: 'timer' });
+    expect(stage.state).toMatchObject({ phase: 'reverted', reason: { text: 'stepping: the router is away' } });
+  });
+
+  it('an undo whose answer is lost is asked for again, as the same request', () => {
+    let lost = false;
+    const stage = new Stage(testPlan([testLeg('api')]), (effect) => (lost && effect.kind === 'route' ? null : 'done'));
+    stage.until(phase('watching'));
+    lost = true;
+    stage.operate({ kind: 'abort' });
+    const [id] = Object.keys(stage.state.effects);
+    lost = false;
+    expect(stage.until(phase('reverted'), 60)).toBe(true);
+    expect(stage.log.filter((effect) => effect.id === id)).toHaveLength(2);
+  });
+
+  it('an old slot that is being stopped cannot be given away any more', () => {
+    const stage = new Stage(testPlan([testLeg('api')]), (effect) => (effect.kind === 'stop' ? null : 'done'));
+    stage.until((state) => state.phase === 'retiring' && state.stage === 'stopping');
+    stage.send({ type: 'superseded', by: 'dep_2', keepOldSlot: true });
+    done(stage, 'stop');
+    expect(stage.state).toMatchObject({ phase: 'succeeded', keepOldSlot: false });
+  });
+
+  it('a machine that has slept through the retirement still stops the old slot', () => {
+    const stage = new Stage(testPlan([testLeg('api')]), (effect) => (effect.kind === 'stop' ? null : 'done'));
+    stage.until((state) => state.stage === 'warm');
+    stage.now += 86_400_000;
+    stage.send({ type: 'timer' });
+    expect(nextTimer(stage.state)).toBeGreaterThan(stage.now);
+    done(stage, 'stop');
+    expect(stage.state).toMatchObject({ phase: 'succeeded', leftover: false });
+  });
+
+  it('a weight may be a fraction of a percent', () => {
+    const steps = [{ weight: 2.5, holdMs: 1_000 }];
+    const plan = testPlan([testLeg('api', { instances: 40 })], {
+      groups: [{ legs: [0], steps, holdback: 5, watchMs: 1_000 }],
+    });
+    const stage = new Stage(plan);
+    expect(stage.toTheEnd().phase).toBe('succeeded');
+    expect(stage.weights()).toEqual([2.5, 95, 100]);
+  });
+
+  it('what no driver should say does no harm', () => {
+    const stage = new Stage(testPlan([testLeg('api')]));
+    stage.until(phase('watching'));
+    const before = stage.state;
+    for (const id of ['constructor', '__proto__', 'toString'])
+      expect(step(before, { type: 'effect-done', id, epoch: 1 }, stage.now).changed).toBe(false);
+    expect(step(before, { type: 'took-over', epoch: Number.NaN }, stage.now).changed).toBe(false);
+    const counted = step(before, stage.analysis(0, { observedMs: Number.NaN }), stage.now).state;
+    expect(counted.legs[0]?.observedMs).toBe(before.legs[0]?.observedMs);
+    expect(step(before, stage.candidates(0, -1), stage.now).state.phase).toBe('reverting');
+    const pending = step(null, { type: 'requested', plan: before.plan, epoch: 1 }, 0).state;
+    expect(step(pending, { type: 'admitted', legs: [] }, 0).changed).toBe(false);
+  });
+});

@@ -1,5 +1,5 @@
 import type { DeploymentPlan } from '../plan.ts';
-import { isFinal, type Phase } from '../state.ts';
+import { isFinal, type FinalPhase, type Phase } from '../state.ts';
 import { brokenBy, brokenByStale, brokenTimer } from './invariants.ts';
 import { movesOf, type Budget, type Move, type Scene } from './moves.ts';
 import { beginScene, describeMove, describeScene, effectText, play, type Rollout, type Transition } from './play.ts';
@@ -34,6 +34,8 @@ export interface ExploreOptions {
   readonly onProgress?: (states: number, waiting: number) => boolean;
 }
 
+type End = FinalPhase | 'stuck';
+
 interface Waiting {
   readonly scene: Scene;
   readonly number: number;
@@ -64,7 +66,7 @@ class Explorer {
   /** Successor in an obliging world, and in one in which only time passes. */
   readonly #obliging = new NumberList();
   readonly #dead = new NumberList();
-  readonly #ends = new Map<number, 'final' | 'stuck'>();
+  readonly #ends = new Map<number, End>();
   readonly #phases: Partial<Record<Phase, number>> = {};
   #transitions = 0;
 
@@ -135,8 +137,7 @@ class Explorer {
     this.#dead.set(number, -1);
     const { phase } = scene.state;
     this.#phases[phase] = (this.#phases[phase] ?? 0) + 1;
-    if (isFinal(phase)) this.#ends.set(number, 'final');
-    else if (phase === 'stuck') this.#ends.set(number, 'stuck');
+    if (isFinal(phase) || phase === 'stuck') this.#ends.set(number, phase);
     return number;
   }
 
@@ -149,20 +150,29 @@ class Explorer {
   /** Invariant 4 over the whole graph: following either successor never goes round in circles, but for `stuck`. */
   #brokenEnds(): Violation | null {
     return (
+      this.#brokenSuccess() ??
       this.#circle(
         this.#obliging,
-        (end) => end === 'final',
+        (end) => end !== undefined && end !== 'stuck',
         '4 every deployment ends: not even in an obliging world',
       ) ??
       this.#circle(this.#dead, (end) => end !== undefined, '4 every deployment ends: not when nothing answers any more')
     );
   }
 
-  #circle(
-    successors: NumberList,
-    isEnd: (end: 'final' | 'stuck' | undefined) => boolean,
-    text: string,
-  ): Violation | null {
+  /** A world that only obliges sees the deployment succeed (or, where a person has to approve, wait for it in vain). */
+  #brokenSuccess(): Violation | null {
+    const { plan } = this.#options;
+    let at = 0;
+    for (let moves = 0; moves < this.#table.size && this.#obliging.at(at) !== -1; moves += 1)
+      at = this.#obliging.at(at);
+    const expected = plan.approval ? 'refused' : 'succeeded';
+    return this.#ends.get(at) === expected
+      ? null
+      : this.#violation(at, null, `an undisturbed deployment ends ${this.#ends.get(at) ?? 'nowhere'}, not ${expected}`);
+  }
+
+  #circle(successors: NumberList, isEnd: (end: End | undefined) => boolean, text: string): Violation | null {
     const DONE = -2;
     const visited = new NumberList();
     for (let start = 0; start < this.#table.size; start += 1) visited.set(start, -1);

@@ -124,8 +124,20 @@ const deadlines: Invariant = ({ before, after: { state, now } }) => {
     return Object.keys(state.effects).length === 0 && state.retries.length === 0 ? null : 'ended, and still waits';
   }
   if (!Number.isFinite(state.deadline)) return `deadline ${state.deadline}`;
-  if (state.phase !== before.state.phase && state.deadline <= now) return `enters ${state.phase} with no time left`;
+  const isNew = state.phase !== before.state.phase || (state.stage === 'stopping' && before.state.stage !== 'stopping');
+  if (isNew && state.deadline <= now) return `enters ${state.phase}/${state.stage} with no time left`;
   return null;
+};
+
+/** 4. A phase whose time is over is given up; only too few counts, with all else as it should be, are left to a person. */
+const overdue: Invariant = ({ before: { state: from }, event, after: { state: to, now } }) => {
+  if (event?.type !== 'timer' || now < from.deadline || isCommitted(from) || isUndo(from)) return null;
+  if (isUndo(to) || to.phase === 'refused') return null;
+  const waits = to.holds.some((held) => held.reason === 'undecided') && from.holds.length === 0;
+  const idle = from.retries.length === 0 && from.legs.every((leg) => leg.routing === null);
+  return waits && idle && from.stage === 'holding'
+    ? null
+    : `${from.phase} is overdue, and the deployment goes on in ${to.phase}`;
 };
 
 /** 4. The order of phases; what is final stays as it is; what is committed goes nowhere but to its end. */
@@ -184,6 +196,29 @@ const gates: Invariant = ({ before: { state: from }, result, after: { state, wor
   return behind === undefined ? null : `goes on with leg ${behind} at ${state.legs[behind]?.weight} % of ${share} %`;
 };
 
+/** Phases are left when they have got what they wait for: instances that are ready, windows that have been observed. */
+const patience: Invariant = ({ before: { state: from }, event, after: { state: to } }) => {
+  if (isUndo(to) || isFinal(to.phase) || isCommitted(to)) return null;
+  const active = from.plan.groups[from.group];
+  const legs = active?.legs ?? [];
+  if (from.phase === 'starting' && to.phase !== 'starting') {
+    const late = legs.find((index) => (to.legs[index]?.candidateReady ?? 0) < (from.legs[index]?.wanted ?? 0));
+    if (late !== undefined) return `leaves starting, and leg ${late} is not ready`;
+  }
+  const left = from.group !== to.group || from.phase !== to.phase || from.step !== to.step;
+  const isWindow = from.phase === 'stepping' || from.phase === 'watching';
+  if (!left || !isWindow || from.hurry !== 'no' || event?.type === 'operation') return null;
+  const needed = from.phase === 'watching' ? (active?.watchMs ?? 0) : (active?.steps[from.step]?.holdMs ?? 0);
+  const unseen = legs.find((index) => {
+    const leg = from.legs[index];
+    const heard = event?.type === 'analysis' && event.leg === index ? event : null;
+    const verdict = heard?.verdict ?? leg?.verdict;
+    if (from.plan.legs[index]?.stable === null || (from.phase === 'stepping' && verdict === 'not-worse')) return false;
+    return (leg?.observedMs ?? 0) + (heard?.observedMs ?? 0) < needed;
+  });
+  return unseen === undefined ? null : `leaves ${from.phase} before leg ${unseen} has been seen long enough`;
+};
+
 /** The share of a leg never exceeds what its phase and group allow. */
 const shares: Invariant = ({ result, after: { state } }) => {
   for (const effect of result?.effects ?? []) {
@@ -230,8 +265,12 @@ const aborts: Invariant = ({ event, result, after: { state } }) => {
 };
 
 /** 7. Ids are new or known; an effect requested again is the same; what changes nothing leaves the same state and asks nothing. */
-const identity: Invariant = ({ before: { state: from }, result, after: { state } }) => {
+const identity: Invariant = ({ before: { state: from }, event, result, after: { state } }) => {
   if (result === null) return null;
+  if (event?.type === 'took-over' && result.changed) {
+    const silent = Object.values(state.effects).find((effect) => !result.effects.includes(effect));
+    if (silent !== undefined) return `whoever takes over does not ask for ${silent.id} again`;
+  }
   if (!result.changed)
     return result.state === from && result.effects.length === 0 ? null : 'unchanged, yet not the same';
   const seen = new Set<string>();
@@ -277,10 +316,12 @@ export const INVARIANTS: Readonly<Record<string, Invariant>> = {
   '3 ends on stable': endsOnStable,
   '3 order of the undo': undoOrder,
   '4 deadlines': deadlines,
+  '4 what is overdue': overdue,
   '4 order of phases': phaseOrder,
   'commit point': commitPoint,
   'held makes no step': heldStays,
   '6 gates and trains': gates,
+  patience: patience,
   'shares of a phase': shares,
   'bad news counts': bad,
   'abort counts': aborts,
@@ -327,6 +368,8 @@ export function brokenByStale(
   const events = [
     ...answeredBefore.flatMap((id) => asked(id, epoch)),
     ...Object.keys(state.effects).flatMap((id) => [...asked(id, epoch - 1), ...asked(id, epoch + 1)]),
+    // A commit is confirmed by the journal and by nothing else.
+    ...Object.values(state.effects).flatMap(({ id, kind }) => (kind === 'commit' ? [asked(id, epoch)[0]] : [])),
     { type: 'took-over', epoch } as const,
     { type: 'requested', plan: state.plan, epoch } as const,
   ];

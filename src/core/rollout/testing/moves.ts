@@ -14,6 +14,7 @@ export const DISTURBANCES = [
   'supersede',
   'failure',
   'late',
+  'lost',
   'death',
   'stable',
   'verdict',
@@ -41,6 +42,8 @@ export type Move = { readonly costs: Disturbance | null } & (
     }
   /** It is carried out now and answered later. */
   | { readonly do: 'happen'; readonly effect: Effect }
+  /** It is carried out, and its answer never comes. */
+  | { readonly do: 'lose'; readonly effect: Effect }
   | { readonly do: 'land'; readonly write: Flying }
   | { readonly do: 'event'; readonly event: DeploymentEvent }
   | { readonly do: 'time'; readonly to: number }
@@ -76,7 +79,7 @@ export function movesOf(scene: Scene, timer: number | null): readonly Move[] {
     moves.push({ do: 'event', event, costs });
   };
   if (state.phase === 'pending') event({ type: 'admitted', legs: state.plan.legs });
-  const outstanding = Object.values(state.effects);
+  const outstanding = Object.values(state.effects).filter((effect) => !world.lost.has(effect.id));
   for (const effect of outstanding) moves.push({ do: 'answer', effect, as: 'done', costs: null });
   obligingFacts(scene, event);
   for (const write of world.flying) moves.push({ do: 'land', write, costs: null });
@@ -127,6 +130,7 @@ function disturbances(
     for (const effect of outstanding)
       if (leavesTraces(effect) && !world.happened.has(effect.id)) moves.push({ do: 'happen', effect, costs: 'late' });
   }
+  if (budget.lost > 0) for (const effect of outstanding) moves.push({ do: 'lose', effect, costs: 'lost' });
   if (budget.crash > 0) event({ type: 'took-over', epoch: state.epoch + 1 }, 'crash');
   if (budget.operation > 0)
     for (const operation of OPERATIONS_TRIED) event({ type: 'operation', operation, by: 'ada' }, 'operation');
@@ -147,9 +151,8 @@ function legDisturbances(
   leg: DeploymentState['legs'][number],
   event: Say,
 ): void {
-  if (budget.death > 0 && leg.candidateReady > 0) {
-    for (let ready = leg.candidateReady - 1; ready >= 0; ready -= 1) event(candidates(index, ready), 'death');
-  }
+  if (budget.death > 0 && leg.candidateReady > 0) event(candidates(index, leg.candidateReady - 1), 'death');
+  if (budget.death > 0 && leg.candidateReady > 1) event(candidates(index, 0), 'death');
   if (budget.death > 0 && leg.started) event(candidates(index, 0, 'exited with status 1'), 'death');
   if (budget.stable > 0 && state.plan.legs[index]?.stable != null)
     event({ type: 'slot-observed', leg: index, arm: 'stable', ready: 0, fault: null, note: null }, 'stable');

@@ -36,6 +36,11 @@ export function play(rollout: Rollout, before: Scene, move: Move): Transition {
     const world = markHappened(perform(before.world, move.effect, before.state), move.effect);
     return { before, move, event: null, result: null, after: { ...before, budget, world } };
   }
+  if (move.do === 'lose') {
+    const done = perform(before.world, move.effect, before.state);
+    const world = { ...markHappened(done, move.effect), lost: new Set([...done.lost, move.effect.id]) };
+    return { before, move, event: null, result: null, after: { ...before, budget, world } };
+  }
   if (move.do === 'land') {
     return {
       before,
@@ -49,7 +54,7 @@ export function play(rollout: Rollout, before: Scene, move: Move): Transition {
   const result = rollout.step(before.state, event, now);
   const touched = move.do === 'answer' ? answered(before, move) : before.world;
   const settled = move.do === 'answer' && move.as !== 'unavailable' && move.as !== 'refused' ? move.effect.id : null;
-  const world = afterStep(touched, before.state, result.state, settled);
+  const world = afterStep(touched, before.state, result, settled);
   return { before, move, event, result, after: { state: result.state, world, budget, now } };
 }
 
@@ -90,6 +95,8 @@ export function describeMove(move: Move): string {
       return `${effectText(move.effect)} -> ${move.as}${mark}`;
     case 'happen':
       return `${effectText(move.effect)} is carried out, answer later${mark}`;
+    case 'lose':
+      return `${effectText(move.effect)} is carried out, its answer is lost${mark}`;
     case 'land':
       return `forgotten write arrives: leg ${move.write.leg} at ${move.write.weight} %`;
     case 'time':

@@ -49,6 +49,7 @@ export const SINGLE: readonly Scenario[] = [
   single('canary with approval', CANARY, {}, { approval: true }),
   single('blue-green', BLUE_GREEN, { strategy: 'blue-green' }),
   single('rolling', ROLLING, { strategy: 'rolling' }),
+  single('canary of a fraction', { ...CANARY, steps: [{ weight: 33.3, holdMs: OBSERVED_MS }] }, { instances: 3 }),
   single('first deployment', CANARY, { stable: null }),
   single('canary that goes on without traffic', CANARY, {}, { idle: 'proceed' }),
 ];

@@ -43,7 +43,7 @@ export function writeKey(scene: Scene, out: Int32Array): number {
   if (isFinal(state.phase)) {
     put((state.leftover ? 1 : 0) | (state.keepOldSlot ? 2 : 0));
     for (const leg of world.legs)
-      put(leg.weight * 100 + leg.size * 4 + ['full', 'draining', 'stopped'].indexOf(leg.stableSlot));
+      put(tenths(leg.weight) * 100 + leg.size * 4 + ['full', 'draining', 'stopped'].indexOf(leg.stableSlot));
     return size;
   }
   const forward = isGoingForward(state);
@@ -58,8 +58,8 @@ export function writeKey(scene: Scene, out: Int32Array): number {
   }
   state.legs.forEach((leg, index) => {
     const inForce = world.legs[index];
-    put(leg.weight);
-    put(leg.routing ?? -1);
+    put(tenths(leg.weight));
+    put(tenths(leg.routing ?? -1));
     put(isCommitted(state) ? 0 : leg.wanted * 1_000 + leg.candidateReady);
     put(
       (leg.started ? 1 : 0) |
@@ -72,7 +72,7 @@ export function writeKey(scene: Scene, out: Int32Array): number {
       put(VERDICTS.indexOf(leg.verdict));
       put((leg.observedMs >= OBSERVED_MS ? 1 : 0) | (leg.trafficMs >= OBSERVED_MS ? 2 : 0));
     }
-    put(inForce?.weight ?? -1);
+    put(tenths(inForce?.weight ?? -1));
     put(
       (inForce?.size ?? 0) * 100 +
         ['full', 'draining', 'stopped'].indexOf(inForce?.stableSlot ?? 'full') * 10 +
@@ -83,7 +83,9 @@ export function writeKey(scene: Scene, out: Int32Array): number {
   });
   const ranks = timerRanks(scene);
   const waiting = [
-    ...Object.values(state.effects).map((effect) => code(effect, world.happened.has(effect.id)) * 16),
+    ...Object.values(state.effects).map(
+      (effect) => code(effect, world.happened.has(effect.id)) * 16 + (world.lost.has(effect.id) ? 15 : 0),
+    ),
     ...state.retries.map(
       (retry) => code(retry.effect, world.happened.has(retry.effect.id)) * 16 + 1 + ranks.indexOf(retry.at),
     ),
@@ -95,7 +97,7 @@ export function writeKey(scene: Scene, out: Int32Array): number {
     ranks.indexOf(state.deadline) * 4 + (state.deadline <= scene.now ? 1 : 0) + ((ranks[0] ?? 0) <= scene.now ? 2 : 0),
   );
   put(state.stage === 'warm' && state.warmUntil !== null ? ranks.indexOf(state.warmUntil) : -1);
-  for (const write of world.flying) put(-10 - write.leg * 1_000 - write.weight);
+  for (const write of world.flying) put(-10 - write.leg * 10_000 - tenths(write.weight));
   put(-1);
   put(budget.any);
   let left = 0;
@@ -103,6 +105,9 @@ export function writeKey(scene: Scene, out: Int32Array): number {
   put(left);
   return size;
 }
+
+/** Numbers of a key are whole; the weights of the explored plans have at most one decimal. */
+const tenths = (weight: number): number => Math.round(weight * 10);
 
 const isGoingForward = (state: DeploymentState): boolean =>
   !isCommitted(state) && state.phase !== 'reverting' && state.phase !== 'stuck';
@@ -121,8 +126,8 @@ const code = (effect: Effect, happened: boolean): number => {
         ? effect.slot === 'blue'
           ? 1
           : 2
-        : weightOf(effect);
-  return ((KINDS.indexOf(effect.kind) * 8 + effect.leg) * 128 + detail) * 2 + (happened ? 1 : 0);
+        : tenths(weightOf(effect));
+  return ((KINDS.indexOf(effect.kind) * 8 + effect.leg) * 1_024 + detail) * 2 + (happened ? 1 : 0);
 };
 
 /** The different times at which something is due, earliest first. */

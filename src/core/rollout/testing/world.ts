@@ -10,6 +10,8 @@ export interface World {
   readonly legs: readonly LegWorld[];
   /** Requested, carried out, and not answered yet. */
   readonly happened: ReadonlySet<EffectId>;
+  /** Nobody will answer these, unless they are asked for again. */
+  readonly lost: ReadonlySet<EffectId>;
   /** Router writes that nobody waits for any more and that may still arrive. */
   readonly flying: readonly Flying[];
 }
@@ -50,6 +52,7 @@ export const beginWorld = (plan: DeploymentPlan): World => ({
     adopted: false,
   })),
   happened: new Set(),
+  lost: new Set(),
   flying: [],
 });
 
@@ -128,29 +131,35 @@ function forgetOutdated(world: World): World {
  * were on their way still are.
  */
 export function afterStep(
-  world: World,
-  before: DeploymentState,
-  after: DeploymentState,
+  before: World,
+  from: DeploymentState,
+  { state: to, effects }: { readonly state: DeploymentState; readonly effects: readonly Effect[] },
   answered: EffectId | null,
 ): World {
   const isOutstanding = (id: EffectId): boolean =>
-    Object.hasOwn(after.effects, id) || after.retries.some((retry) => retry.effect.id === id);
-  const forgotten = [...Object.values(before.effects), ...before.retries.map((retry) => retry.effect)].filter(
+    Object.hasOwn(to.effects, id) || to.retries.some((retry) => retry.effect.id === id);
+  // What a control plane had under way ends with it.
+  const crashed = from.epoch !== to.epoch;
+  const isUnheard = (id: EffectId): boolean => isOutstanding(id) && !effects.some((effect) => effect.id === id);
+  const world = {
+    ...before,
+    happened: kept(before.happened, isOutstanding),
+    lost: kept(crashed ? new Set([...before.lost, ...Object.keys(from.effects)]) : before.lost, isUnheard),
+  };
+  const forgotten = [...Object.values(from.effects), ...from.retries.map((retry) => retry.effect)].filter(
     (effect) =>
-      isRouterWrite(effect) && effect.id !== answered && !isOutstanding(effect.id) && !world.happened.has(effect.id),
+      isRouterWrite(effect) && effect.id !== answered && !isOutstanding(effect.id) && !before.happened.has(effect.id),
   );
-  const stale = [...world.happened].some((id) => !isOutstanding(id));
-  if (forgotten.length === 0 && !stale && world.flying.length === 0) return world;
-  return forgetOutdated({
-    ...world,
-    happened: stale ? new Set([...world.happened].filter(isOutstanding)) : world.happened,
-    flying: [
-      ...world.flying,
-      ...forgotten.map((effect) => ({
-        leg: effect.leg,
-        weight: weightOf(effect),
-        stamp: { epoch: before.epoch, version: numberOf(effect.id) },
-      })),
-    ],
-  });
+  if (forgotten.length === 0) return forgetOutdated(world);
+  const flying = forgotten.map((effect) => ({
+    leg: effect.leg,
+    weight: weightOf(effect),
+    stamp: { epoch: from.epoch, version: numberOf(effect.id) },
+  }));
+  return forgetOutdated({ ...world, flying: [...world.flying, ...flying] });
+}
+
+function kept(ids: ReadonlySet<EffectId>, wanted: (id: EffectId) => boolean): ReadonlySet<EffectId> {
+  if (ids.size === 0) return ids;
+  return new Set([...ids].filter(wanted));
 }
