@@ -15,6 +15,11 @@ export interface ArmSecond {
   readonly gatewayErrors: number;
   readonly clientErrors: number;
   readonly latency: LatencyCounts;
+  /**
+   * How long requests that had no answer yet had waited when the second ended. They are counted as answered later, once
+   * they are; until then this is all that is known of a release that hangs. Absent when a router cannot say.
+   */
+  readonly waiting?: LatencyCounts;
 }
 
 /** One closed second of one service: late data never rewrites it. */

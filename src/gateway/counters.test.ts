@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { totalCount } from '../core/analysis/histogram.ts';
+import { bucketOf, totalCount } from '../core/analysis/histogram.ts';
 import { keptSeconds, TrafficCounters } from './counters.ts';
 import { SecondClock } from './second-clock.ts';
 
@@ -21,6 +21,23 @@ describe('traffic counters', () => {
           candidate: { requests: 1, gatewayErrors: 1, serverErrors: 0 },
         },
       },
+    ]);
+  });
+
+  it('show what had no answer when a second ended, by how long it had waited, in that second alone', () => {
+    const counters = new TrafficCounters('web');
+    counters.advance([10], 10);
+    counters.record(10, 'candidate', 'ok', 5);
+    counters.advance([11], 11);
+    counters.waits(11, 'candidate', 700);
+    counters.waits(11, 'candidate', 700);
+    counters.advance([12], 12);
+    counters.waits(12, 'candidate', 1_700);
+    counters.advance([13, 14], 14);
+    expect(counters.since(0).map(({ arms }) => [arms.candidate.requests, arms.candidate.waiting])).toEqual([
+      [1, [[bucketOf(700), 2]]],
+      [0, [[bucketOf(1_700), 1]]],
+      [0, undefined],
     ]);
   });
 

@@ -18,6 +18,7 @@ class OpenArm {
   gatewayErrors = 0;
   clientErrors = 0;
   readonly latency = new Map<number, number>();
+  readonly waiting = new Map<number, number>();
 }
 
 /** Flat, because a busy gateway keeps a thousand of these for each service. */
@@ -28,6 +29,8 @@ interface ClosedArm {
   readonly clientErrors: number;
   /** Bucket, count, bucket, count ... ascending. */
   readonly latency: Uint32Array;
+  /** The same of what had no answer yet; null when nothing waited. */
+  readonly waiting: Uint32Array | null;
 }
 
 interface ClosedSecond {
@@ -61,6 +64,19 @@ export class TrafficCounters {
     else if (outcome === 'client-error') counts.clientErrors += 1;
     const bucket = bucketOf(latencyMs);
     counts.latency.set(bucket, (counts.latency.get(bucket) ?? 0) + 1);
+  }
+
+  /**
+   * A request that has no answer yet, at the end of a second. Call it right after `advance`, once for each.
+   *
+   * @param second the second that has just begun
+   * @param waitedMs milliseconds
+   */
+  waits(second: number, arm: Arm, waitedMs: number): void {
+    const open = this.#open.get(second - 1) ?? this.#openSecond(second);
+    const { waiting } = (open[arm] ??= new OpenArm());
+    const bucket = bucketOf(waitedMs);
+    waiting.set(bucket, (waiting.get(bucket) ?? 0) + 1);
   }
 
   /**
@@ -105,20 +121,27 @@ export class TrafficCounters {
 
 function close(arm: OpenArm | null): ClosedArm | null {
   if (arm === null) return null;
-  const pairs = [...arm.latency].sort(([a], [b]) => a - b);
   return {
     requests: arm.requests,
     serverErrors: arm.serverErrors,
     gatewayErrors: arm.gatewayErrors,
     clientErrors: arm.clientErrors,
-    latency: Uint32Array.from(pairs.flat()),
+    latency: flat(arm.latency),
+    waiting: arm.waiting.size === 0 ? null : flat(arm.waiting),
   };
+}
+
+const flat = (counts: ReadonlyMap<number, number>): Uint32Array =>
+  Uint32Array.from([...counts].sort(([a], [b]) => a - b).flat());
+
+function pairs(counts: Uint32Array): LatencyCounts {
+  const found: (readonly [number, number])[] = [];
+  for (let i = 0; i + 1 < counts.length; i += 2) found.push([counts[i] ?? 0, counts[i + 1] ?? 0]);
+  return found;
 }
 
 function expand(arm: ClosedArm | null): ArmSecond {
   if (arm === null) return nothing;
-  const latency: (readonly [number, number])[] = [];
-  for (let i = 0; i + 1 < arm.latency.length; i += 2) latency.push([arm.latency[i] ?? 0, arm.latency[i + 1] ?? 0]);
-  const counts: LatencyCounts = latency;
-  return { ...arm, latency: counts };
+  const { latency, waiting, ...counts } = arm;
+  return { ...counts, latency: pairs(latency), ...(waiting === null ? {} : { waiting: pairs(waiting) }) };
 }

@@ -66,6 +66,12 @@ export class Exchange implements Flight, Dispatcher.DispatchHandler {
     return this.#isStream;
   }
 
+  get waiting(): Flight['waiting'] {
+    const { choice, counted } = this.#routed;
+    const waits = counted && (this.#phase === 'waiting' || this.#phase === 'connecting');
+    return waits ? { arm: choice.arm, since: this.#requestEndedAt } : null;
+  }
+
   start(): void {
     const { service, entry, response, contentLength } = this.#routed;
     const { limits } = this.#context;

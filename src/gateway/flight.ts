@@ -1,3 +1,5 @@
+import type { Arm } from '../core/slot.ts';
+
 /** Why a long stream is told to end: its instance is drained, or the gateway stops. */
 export type EndReason = 'drain' | 'shutdown';
 
@@ -5,6 +7,8 @@ export type EndReason = 'drain' | 'shutdown';
 export interface Flight {
   /** A stream lasts until somebody ends it and is told while draining; a request ends by itself. */
   readonly isStream: boolean;
+  /** Since when (milliseconds, monotonic) it waits for the beginning of an answer; null when it does not, or is not counted. */
+  readonly waiting: { readonly arm: Arm; readonly since: number } | null;
   /** Asks a stream to end properly as soon as it can. Requests ignore it. Idempotent. */
   tell(reason: EndReason): void;
   /** Ends it at once on both sides, visibly unfinished. */

@@ -283,7 +283,9 @@ export class Gateway implements RoutingContext, ExchangeContext {
     const second = this.#clock.now();
     for (const service of this.#services.values()) {
       service.sweep(now);
-      if (observed.length > 0) service.counters.advance(observed, second);
+      if (observed.length === 0) continue;
+      service.counters.advance(observed, second);
+      service.countWaiting(second, now);
     }
     // Streams that came through while the gateway was already stopping.
     if (this.#closing) this.#tellStreams('shutdown');

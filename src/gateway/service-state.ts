@@ -102,6 +102,15 @@ export class ServiceState {
     this.#forgetRetired();
   }
 
+  /** Counts what waits for an answer at the end of a second. */
+  countWaiting(second: number, now: number): void {
+    for (const upstream of this.#upstreams.values()) {
+      for (const { waiting } of upstream.flights) {
+        if (waiting !== null) this.counters.waits(second, waiting.arm, now - waiting.since);
+      }
+    }
+  }
+
   #forgetRetired(): void {
     for (const [key, upstream] of this.#upstreams) {
       if (!upstream.inTable && upstream.flights.size === 0) this.#upstreams.delete(key);

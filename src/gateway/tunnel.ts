@@ -31,6 +31,7 @@ export interface TunnelOptions {
  */
 export class Tunnel implements Flight {
   readonly isStream = true;
+  readonly waiting = null;
   readonly #options: TunnelOptions;
   /** Frames from the instance to the client. */
   readonly #down = new FrameScanner();

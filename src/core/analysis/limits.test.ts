@@ -46,6 +46,30 @@ describe('the hard limits', () => {
     expect(found.evidence.summary).toMatch(/p99 is \d+ ms over \d+ requests, limit 500 ms/);
   });
 
+  it('find a release that hangs while its requests are still waiting, before any of them has ended', () => {
+    const hanging = (waiting: readonly (readonly [number, number])[]): ArmSecond => ({
+      ...arm(0),
+      latency: [],
+      waiting,
+    });
+    const found = play(60, (at) =>
+      second(at, hanging([[bucketOf(100), 10], ...(at > 1 ? [[bucketOf(1_100), 10] as const] : [])])),
+    );
+    expect(found).toMatchObject({ verdict: 'worse', at: 2 });
+    expect(found.evidence.summary).toMatch(
+      /p99 is 1\d\d\d ms over 10 requests, limit 500 ms; 10 of them still have no answer/,
+    );
+  });
+
+  it('do not hold against a release what may still be in time, nor what waited a while ago and was answered', () => {
+    const waits = (ms: number): ArmSecond => ({ ...arm(10), waiting: [[bucketOf(ms), 10]] });
+    expect(play(20, (at) => second(at, waits(400))).verdict).toBe('undecided');
+    const judge = limitsJudge(limits);
+    const before = judge.observe(judge.start(), second(1, waits(2_000)));
+    expect(judge.judge(before).verdict).toBe('worse');
+    expect(judge.judge(judge.observe(before, second(2, arm(20)))).verdict).toBe('undecided');
+  });
+
   it('need three bad answers: one unlucky request takes nothing back', () => {
     expect(play(1, (at) => second(at, arm(2, 2))).verdict).toBe('undecided');
   });

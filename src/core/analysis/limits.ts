@@ -1,7 +1,7 @@
 import type { Arm } from '../slot.ts';
 import type { HardLimits } from '../spec/platform.ts';
 import type { ArmSecond, TrafficSecond } from '../traffic.ts';
-import { countAbove, mergeLatencies, quantile } from './histogram.ts';
+import { boundsOf, countAbove, mergeLatencies, quantile, totalCount } from './histogram.ts';
 import type { ArmEvidence, Evidence, Judge, Judgement, Verdict } from './verdict.ts';
 
 /** Seconds that are looked at: long enough for a verdict at low rates, short enough that an old good hour hides nothing. */
@@ -54,12 +54,15 @@ function viewArm(state: LimitsState, arm: Arm, limits: HardLimits): ArmView {
   const seconds = state.seconds.map((second) => second.arms[arm]);
   const requests = sum(seconds, (second) => second.requests);
   const errors = sum(seconds, (second) => second.serverErrors + second.gatewayErrors);
-  const latency = mergeLatencies(seconds.map((second) => second.latency));
+  // Too slow already, whatever becomes of them. What waits for less may still be in time and says nothing yet.
+  const overdue = (seconds.at(-1)?.waiting ?? []).filter(([bucket]) => boundsOf(bucket).fromMs >= limits.maxP99Ms);
+  const unanswered = totalCount(overdue);
+  const latency = mergeLatencies([...seconds.map((second) => second.latency), overdue]);
   const slow = countAbove(latency, limits.maxP99Ms);
   const evidence: ArmEvidence = { requests, errors, p50Ms: quantile(latency, 0.5), p99Ms: quantile(latency, 0.99) };
   const allowedErrors = 1 - limits.minSuccessPercent / 100;
   const byErrors = compare(errors, requests, allowedErrors, limits.minRequests);
-  const bySlow = compare(slow, requests, 0.01, limits.minRequests);
+  const bySlow = compare(slow, requests + unanswered, 0.01, limits.minRequests);
   if (byErrors === 'broken') {
     return {
       verdict: 'broken',
@@ -71,7 +74,7 @@ function viewArm(state: LimitsState, arm: Arm, limits: HardLimits): ArmView {
     return {
       verdict: 'broken',
       evidence,
-      text: `p99 is ${Math.round(evidence.p99Ms ?? 0)} ms over ${requests} requests, limit ${limits.maxP99Ms} ms`,
+      text: `p99 is ${Math.round(evidence.p99Ms ?? 0)} ms over ${requests + unanswered} requests, limit ${limits.maxP99Ms} ms${unanswered === 0 ? '' : `; ${unanswered} of them still have no answer`}`,
     };
   }
   const text = `${percent(errors, requests)} of ${requests} requests failed, p99 ${evidence.p99Ms === null ? 'unknown' : `${Math.round(evidence.p99Ms)} ms`}`;
