@@ -27,7 +27,7 @@ export const DeployRequestSchema = z
       .default('separate')
       .describe('separate: a deployment for each service; otherwise one train'),
     kind: z.enum(['planned', 'rework']).default('planned'),
-    force: z.boolean().default(false).describe('deploy even what already runs'),
+    force: z.boolean().default(false).describe('deploy even what already runs, or is on its way'),
   })
   .readonly();
 export type DeployRequest = z.output<typeof DeployRequestSchema>;

@@ -30,7 +30,7 @@ export const deploy: Verb = {
       ),
       new Option('--dirty', 'build uncommitted changes too'),
       new Option('--detach', 'do not watch'),
-      new Option('--force', 'deploy even what already runs'),
+      new Option('--force', 'deploy even what already runs, or is on its way'),
       new Option('--wait-retired', 'return only when the old slot is stopped'),
       new Option('--reason <reason>', 'what it is for, for the measures of dora.dev')
         .choices(['planned', 'rework'])

@@ -115,8 +115,31 @@ function begin(parts: DeployParts, wish: Wish): DeployAnswer {
   }
   const sorted = inDependencyOrder(wanted);
   const batches = wish.order === 'separate' ? sorted.map((one) => [one]) : sorted.length === 0 ? [] : [sorted];
-  const deployments = batches.map((batch) => parts.view(start(parts, wish, batch)));
+  const deployments = batches.map((batch) => {
+    const same = force ? null : underWay(parts.ledger, environment.name, batch);
+    return parts.view(same ?? start(parts, wish, batch));
+  });
   return { deployments, unchanged };
+}
+
+/**
+ * The deployment that is bringing exactly these releases live already: asked for once more it goes on, instead of being
+ * taken back in favour of its own twin.
+ */
+export function underWay(
+  ledger: Ledger,
+  environment: string,
+  batch: readonly { readonly release: Pick<Release, 'id' | 'service'> }[],
+): DeploymentState | null {
+  const brings = ({ plan }: DeploymentState): boolean =>
+    plan.environment === environment &&
+    plan.legs.length === batch.length &&
+    batch.every(({ release }) =>
+      plan.legs.some((leg) => leg.service === release.service && leg.candidate.release === release.id),
+    );
+  const goesOn = (state: DeploymentState): boolean =>
+    state.committedAt === null && state.supersededBy === null && state.phase !== 'reverting' && state.phase !== 'stuck';
+  return ledger.active().find((state) => goesOn(state) && brings(state)) ?? null;
 }
 
 function start(parts: DeployParts, wish: Wish, batch: readonly WantedRelease[]): DeploymentState {
