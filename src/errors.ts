@@ -783,8 +783,8 @@ export class GatewayStartError extends VezaError {
   override readonly httpStatus = 503;
   override readonly hint: string;
   constructor(reason: string, logFile: string) {
-    super(`The gateway did not start: ${reason}`);
-    this.hint = `Its log is ${logFile}. If its port is taken, free it or choose another under \`listen\` of the target.`;
+    super(`The gateway did not start: ${reason}${reason.endsWith('.') ? '' : '.'}`);
+    this.hint = `Free the address (\`ss -ltnp\` shows who listens), or choose another under \`listen\` of the target. The gateway's log is ${logFile}.`;
   }
 }
 

@@ -34,18 +34,16 @@ export interface StartOptions {
  * Rejects with what kept it from starting. Aborting the signal stops waiting, and the process that was started.
  */
 export async function startDetached(project: Project, { signal, onProgress }: StartOptions): Promise<void> {
-  mkdirSync(project.stateDir, { recursive: true, mode: 0o700 });
-  // Whatever it says outside its log, a crash of Node itself for example, ends up there too.
-  const log = openSync(controlLogPath(project.stateDir), 'a', 0o600);
+  const log = openLog(project.stateDir);
   let child: ChildProcess;
   try {
     child = spawn(process.execPath, argumentsFor(project), {
       cwd: project.dir,
       detached: true,
-      stdio: ['ignore', log, log, 'ipc'],
+      stdio: ['ignore', log ?? 'ignore', log ?? 'ignore', 'ipc'],
     });
   } finally {
-    closeSync(log);
+    if (log !== null) closeSync(log);
   }
   const waiting = new AbortController();
   try {
@@ -88,6 +86,19 @@ export async function startDetached(project: Project, { signal, onProgress }: St
     // It closes the channel by itself when it is ready; a failed one is about to end.
     if (child.connected) child.disconnect();
     child.unref();
+  }
+}
+
+/**
+ * Whatever the control plane says outside its log, a crash of Node itself for example, ends up there too. Null when it cannot be
+ * opened: the control plane says what is wrong with the folder.
+ */
+function openLog(stateDir: string): number | null {
+  try {
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    return openSync(controlLogPath(stateDir), 'a', 0o600);
+  } catch {
+    return null;
   }
 }
 

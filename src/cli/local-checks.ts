@@ -82,9 +82,14 @@ export async function checkStateDir(stateDir: string): Promise<CheckView> {
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
     await access(stateDir, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    if (code === 'EROFS') {
+      const fix = 'Mount it writable (`mount` shows how it is), or choose another folder with --state-dir.';
+      return missing(name, `${stateDir} is on a read-only file system`, fix);
+    }
     return missing(
       name,
-      `${stateDir} cannot be written: ${(error as NodeJS.ErrnoException).code ?? 'unknown'}`,
+      `${stateDir} cannot be written: ${code}`,
       `sudo chown "$USER" ${stateDir}, or another folder with --state-dir`,
     );
   }

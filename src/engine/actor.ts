@@ -59,6 +59,8 @@ async function carryOut(effect: Effect, scene: Scene, parts: ActorParts): Promis
       return;
     case 'check-policy':
       parts.policy.check(scene.parts.declared, parts.releases.get(release), scene.state.plan.kind);
+      // A secret that is missing is found before anything is started, not by the first instance.
+      await scene.parts.configuration.variables(scene.declared, signal);
       return;
     case 'reserve':
       await slots.reserve(release, service, leg.candidate.slot, leg.instances, signal);

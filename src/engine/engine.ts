@@ -6,7 +6,7 @@ import type { DeploymentPlan } from '../core/rollout/plan.ts';
 import { rebase } from '../core/rollout/plan-deployment.ts';
 import { isCommitted, isFinal, type DeploymentState } from '../core/rollout/state.ts';
 import { nextTimer, step, type StepResult } from '../core/rollout/step.ts';
-import { DeploymentActiveError, StoreUnavailableError } from '../errors.ts';
+import { DeploymentActiveError, StoreUnavailableError, VezaError } from '../errors.ts';
 import type { Durability, Journal, NewEntry } from '../store/journal.ts';
 import type { Clock } from './clock.ts';
 import { ENDED, WORLD, type JournaledEnd, type JournaledEvent } from './entries.ts';
@@ -224,14 +224,16 @@ export class Engine {
     this.#running.set(effect.id, { effect, abort });
     actor.act(effect, state, abort.signal).then(
       () => this.#answer(id, effect, { type: 'effect-done', id: effect.id, epoch }),
-      (error: unknown) =>
+      (error: unknown) => {
+        const cause = actor.isUnavailable(error) ? 'unavailable' : 'refused';
         this.#answer(id, effect, {
           type: 'effect-failed',
           id: effect.id,
           epoch,
-          cause: actor.isUnavailable(error) ? 'unavailable' : 'refused',
-          reason: error instanceof Error ? error.message : String(error),
-        }),
+          cause,
+          reason: reasonOf(error, cause === 'refused'),
+        });
+      },
     );
   }
 
@@ -276,4 +278,11 @@ export class Engine {
       for (const key of keys) taken.add(key);
     }
   }
+}
+
+/** What failed, in words; with what to do next when it is the end of it. */
+function reasonOf(error: unknown, isFinal: boolean): string {
+  if (!(error instanceof Error)) return String(error);
+  const hint = isFinal && error instanceof VezaError ? error.hint : null;
+  return hint === null ? error.message : `${error.message} ${hint}`;
 }

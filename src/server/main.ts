@@ -21,7 +21,11 @@ const { values } = parseArgs({
 });
 const projectDir = resolve(values.project ?? '.');
 const stateDir = resolve(values['state-dir'] ?? `${projectDir}/.veza`);
-mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+try {
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+} catch {
+  // Whoever opens the store in it says what is wrong.
+}
 const log = openLog(controlLogPath(stateDir), (line) => {
   if (values.foreground) process.stdout.write(line);
 });

@@ -135,11 +135,21 @@ async function startGateway(place: GatewayPlace, signal: AbortSignal): Promise<R
     if (exit.status !== null) {
       const reason = (await lastError(logFile, before)) ?? exit.status;
       // Another caller was faster: its gateway is ours too, and answers soon.
-      if (!reason.includes('already uses this state folder')) throw new GatewayStartError(reason, logFile);
+      if (!reason.includes('already uses this state folder'))
+        throw new GatewayStartError(reasonInWords(reason, place.listen), logFile);
     }
     await sleep(20, undefined, { signal });
   }
   throw new GatewayStartError(`it did not answer within ${startMs} ms`, logFile);
+}
+
+/** What the system says about an address that cannot be listened on, in words. */
+function reasonInWords(reason: string, { host, port }: GatewayPlace['listen']): string {
+  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  if (reason.includes('EADDRINUSE')) return `another program listens on ${address}`;
+  if (reason.includes('EACCES')) return `this user may not listen on ${address}`;
+  if (reason.includes('EADDRNOTAVAIL')) return `${host} is not an address of this machine`;
+  return reason;
 }
 
 /** Nothing of the caller's environment but what the system itself needs. */
