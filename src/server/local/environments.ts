@@ -12,6 +12,7 @@ import type { Secrets } from '../../drivers/secrets/secrets.ts';
 import type { EnvironmentParts } from '../../engine/environment.ts';
 import { createConfiguration, resource } from './configuration.ts';
 import type { PortBook } from './port-book.ts';
+import { keepResource } from './resource-keeper.ts';
 import { smokeTests } from './smoke-tests.ts';
 
 /** An environment with its drivers, and what only the control plane needs of them. */
@@ -111,6 +112,10 @@ export async function openEnvironment(options: OpenOptions, signal: AbortSignal)
         reference: `services.${service}.environment.${variable}`,
       }),
   });
+  const keepers = [...resources]
+    .filter(([key]) => declared().resources[key]?.mode === 'embedded')
+    .map(([key, driver]) => keepResource({ name: `${name}: resource ${key}`, driver, log }));
+  const leaveResources = async (): Promise<void> => void (await Promise.all(keepers.map((end) => end())));
   return {
     get gatewayPid() {
       return router.pid;
@@ -144,10 +149,12 @@ export async function openEnvironment(options: OpenOptions, signal: AbortSignal)
       },
     },
     async close() {
+      await leaveResources();
       await router.close();
       await runtime.close();
     },
     async stop(abort) {
+      await leaveResources();
       await router.close();
       await runtime.close();
       await stopGateway(gateway.stateDir);
