@@ -1,6 +1,6 @@
 import type { Release, ReleaseId } from '../core/release/release.ts';
 import { isFinal, type DeploymentState } from '../core/rollout/state.ts';
-import type { Clock } from '../engine/clock.ts';
+import { steadyTime, type Clock } from '../engine/clock.ts';
 import type { EnvironmentParts, Releases } from '../engine/environment.ts';
 import { WORLD } from '../engine/entries.ts';
 import { recover } from '../engine/recover.ts';
@@ -94,7 +94,7 @@ export class ControlPlane implements Process {
   #clock(): Clock {
     const { timeline, wall, onThrow } = this.#parts;
     return {
-      now: wall,
+      now: steadyTime(wall, () => timeline.now),
       after: (delayMs, callback) =>
         timeline.after(delayMs, () => {
           if (!this.alive) return;

@@ -15,6 +15,8 @@ export interface DiskParts {
   readonly roughness: Roughness;
   /** Kills the process; called before the death is thrown. */
   readonly kill: (process: Process, why: string) => void;
+  /** Crashes may be too close together to be of interest. */
+  readonly mayCrash: () => boolean;
   readonly onRecorded: (entries: readonly Entry[]) => void;
   /** What the journal holds has changed by something else than an append. */
   readonly onReplaced: (journal: Journal) => void;
@@ -27,7 +29,7 @@ export class Disk {
   readonly #parts: DiskParts;
   #journal = new MemoryJournal();
   /** Refused entries whose fate is open: after a crash they may turn up. */
-  #ghosts: { readonly entries: readonly NewEntry[] } | null = null;
+  #ghosts: readonly NewEntry[] | null = null;
   #downUntil = 0;
   #appends = 0;
 
@@ -54,20 +56,7 @@ export class Disk {
     };
   }
 
-  /** After the death of a process: what was refused may have been written after all. */
-  revealGhosts(): void {
-    const ghosts = this.#ghosts;
-    this.#ghosts = null;
-    if (ghosts === null || !this.#parts.random.chance(0.5)) return;
-    try {
-      this.#parts.onRecorded(this.#journal.append(ghosts.entries, 'durable'));
-      this.#parts.report.trace('disk', () => `a refused append turns up: ${kinds(ghosts.entries)}`);
-    } catch (error) {
-      if (!(error instanceof FencedError)) throw error;
-    }
-  }
-
-  /** The machine of the store loses its power: of what was not durable a part is gone. */
+  /** The machine of the store loses its power: of what was not durable a part is gone, and what was refused may have been written. */
   powerCut(): void {
     const { random, report, onReplaced } = this.#parts;
     const { seq } = this.#journal.head();
@@ -76,14 +65,24 @@ export class Disk {
     report.trace('disk', () => `power cut: keeps ${kept} of ${seq} entries`);
     this.#journal = this.#journal.afterPowerCut(kept);
     if (kept !== seq) onReplaced(this.#journal);
+    // A later write follows what was before it: without all of that it cannot be there.
+    if (kept === seq) this.#revealGhosts();
+    this.#ghosts = null;
+  }
+
+  #revealGhosts(): void {
+    const ghosts = this.#ghosts;
+    if (ghosts === null || !this.#parts.random.chance(0.5)) return;
+    this.#parts.onRecorded(this.#journal.append(ghosts, 'durable'));
+    this.#parts.report.trace('disk', () => `a refused append turns up: ${kinds(ghosts)}`);
   }
 
   #append(process: Process, entries: readonly NewEntry[], durability: Durability): readonly Entry[] {
-    const { timeline, random, report, roughness, kill } = this.#parts;
+    const { timeline, random, report, roughness, kill, mayCrash } = this.#parts;
     if (!process.alive) throw new Death(`${process.name} is dead`);
     this.#appends += 1;
     const isRough = timeline.now < roughness.horizonMs;
-    const crash = this.#crash(isRough);
+    const crash = this.#crash(isRough && mayCrash(), entries);
     if (crash === 'before') {
       kill(process, `crash before append ${this.#appends} (${kinds(entries)})`);
       throw new Death('before an append');
@@ -91,7 +90,7 @@ export class Disk {
     const isTorn = isRough && random.chance(roughness.tornAppend);
     if (timeline.now < this.#downUntil || isTorn) {
       // As after a failed fsync: nothing was recorded as far as the process can see.
-      if (isTorn) this.#ghosts = { entries };
+      if (isTorn) this.#ghosts = entries;
       report.trace(process.name, () => `append refused (${isTorn ? 'torn' : 'down'}): ${kinds(entries)}`);
       throw new StoreUnavailableError('(simulated)', isTorn ? 'failing device' : 'no space', 'Wait.');
     }
@@ -100,9 +99,11 @@ export class Disk {
       kill(process, `crash after append ${this.#appends} (${kinds(entries)})`);
       throw new Death('after an append');
     }
-    if (isRough && random.chance(roughness.crashPerAppend * roughness.crashSoon)) {
+    if (isRough && mayCrash() && random.chance(roughness.crashPerAppend * roughness.crashSoon * weightOf(entries))) {
       const soon = this.#appends;
-      timeline.after(random.int(0, 60), () => kill(process, `crash soon after append ${soon} (${kinds(entries)})`));
+      timeline.after(random.int(0, random.pick([4, 60])), () =>
+        kill(process, `crash soon after append ${soon} (${kinds(entries)})`),
+      );
     }
     return recorded;
   }
@@ -127,13 +128,26 @@ export class Disk {
     }
   }
 
-  #crash(isRough: boolean): 'before' | 'after' | null {
+  #crash(isRough: boolean, entries: readonly NewEntry[]): 'before' | 'after' | null {
     const { random, roughness, crashAt } = this.#parts;
     if (crashAt !== null && crashAt.append === this.#appends) return crashAt.when;
-    if (!isRough || !random.chance(roughness.crashPerAppend * (1 - roughness.crashSoon))) return null;
+    const likely = roughness.crashPerAppend * (1 - roughness.crashSoon) * weightOf(entries);
+    if (!isRough || !random.chance(likely)) return null;
     return random.pick(['before', 'after']);
   }
 }
+
+/** Crashes are likelier where something begins or ends for good: there are few such moments in a run. */
+const weightOf = (entries: readonly NewEntry[]): number =>
+  entries.some(({ kind }) => TURNING_POINTS.has(kind)) ? 6 : 1;
+const TURNING_POINTS: ReadonlySet<string> = new Set([
+  'requested',
+  'admitted',
+  'committed',
+  'took-over',
+  'superseded',
+  ENDED,
+]);
 
 const kinds = (entries: readonly NewEntry[]): string =>
   entries.map(({ stream, kind }) => `${stream} ${kind}`).join(', ');

@@ -16,7 +16,8 @@ export function runtimeOver(link: Link, machine: Machine, process: Process): Run
   };
   return {
     limitations: async () => [],
-    reserve: (desire, count, signal) => link.call(process, `reserve ${count} for ${desire.release}`, signal, () => undefined),
+    reserve: (desire, count, signal) =>
+      link.call(process, `reserve ${count} for ${desire.release}`, signal, () => undefined),
     apply(desire, signal) {
       const mine = order();
       const what = `apply ${slotKey(desire.ref)} ${desire.instances} of ${desire.release}`;
@@ -39,9 +40,13 @@ export function runtimeOver(link: Link, machine: Machine, process: Process): Run
 export function routerOver(link: Link, front: Front, process: Process): Router {
   return {
     write: (stamp, entry, signal) =>
-      link.call(process, `write ${entry.service} ${stamp.epoch}.${stamp.version}`, signal, () => front.write(stamp, entry)),
+      link.call(process, `write ${entry.service} ${stamp.epoch}.${stamp.version}`, signal, () =>
+        front.write(stamp, entry),
+      ),
     remove: (stamp, service, signal) =>
-      link.call(process, `remove ${service} ${stamp.epoch}.${stamp.version}`, signal, () => front.remove(stamp, service)),
+      link.call(process, `remove ${service} ${stamp.epoch}.${stamp.version}`, signal, () =>
+        front.remove(stamp, service),
+      ),
     observe: (signal) => link.call(process, 'observe', signal, () => front.routes()),
     drain: (service, instances, drainMs, signal) =>
       link.call(process, `drain ${service}`, signal, () => front.drain(service, instances, drainMs)),

@@ -15,7 +15,12 @@ export interface FrontParts {
   readonly report: Report;
   readonly instance: (id: string) => SimulatedInstance | null;
   /** A table entry has been put in force. */
-  readonly onWrite: (stamp: WriteStamp, service: string, before: RouteInForce | null, after: RouteInForce | null) => void;
+  readonly onWrite: (
+    stamp: WriteStamp,
+    service: string,
+    before: RouteInForce | null,
+    after: RouteInForce | null,
+  ) => void;
 }
 
 const NOTHING: ArmSecond = { requests: 0, serverErrors: 0, gatewayErrors: 0, clientErrors: 0, latency: [] };
@@ -71,7 +76,11 @@ export class Front {
   }
 
   /** Resolves when the instances have nothing in flight, or when the time for it is over. */
-  async drain(service: string, ids: readonly string[], drainMs: number): Promise<{ inFlight: number; streams: number }> {
+  async drain(
+    service: string,
+    ids: readonly string[],
+    drainMs: number,
+  ): Promise<{ inFlight: number; streams: number }> {
     const { timeline, report } = this.#parts;
     const instances = ids.flatMap((id) => this.#parts.instance(id) ?? []);
     report.trace('front', () => `drain ${service}: ${ids.join(' ')}`);
@@ -124,7 +133,8 @@ export class Front {
     });
     // The gateway passes over an instance that does not accept; without any it has to answer itself.
     const [first] = able;
-    if (first === undefined) return { ...NOTHING, requests, gatewayErrors: requests, latency: [[bucketOf(1), requests]] };
+    if (first === undefined)
+      return { ...NOTHING, requests, gatewayErrors: requests, latency: [[bucketOf(1), requests]] };
     const { errors, latencyMs } = first.behaviour;
     return {
       ...NOTHING,
@@ -145,7 +155,10 @@ export class Front {
 
   #written(stamp: WriteStamp, service: string, before: RouteInForce | null, after: RouteInForce | null): void {
     const { report, onWrite } = this.#parts;
-    report.trace('front', () => `${service} ${stamp.epoch}.${stamp.version}: ${after === null ? 'no route' : inWords(after.entry)}`);
+    report.trace(
+      'front',
+      () => `${service} ${stamp.epoch}.${stamp.version}: ${after === null ? 'no route' : inWords(after.entry)}`,
+    );
     this.#leave(before?.entry ?? null, after?.entry ?? null);
     onWrite(stamp, service, before, after);
   }

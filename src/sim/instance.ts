@@ -73,7 +73,8 @@ export class SimulatedInstance {
     else {
       this.#then(readyAfterMs, () => {
         this.#become('ready', null);
-        if (diesAfterMs !== null) this.#then(diesAfterMs + random.int(0, 2_000), () => this.#end('exited with status 3'));
+        if (diesAfterMs !== null)
+          this.#then(diesAfterMs + random.int(0, 2_000), () => this.#end('exited with status 3'));
       });
     }
   }
@@ -99,7 +100,9 @@ export class SimulatedInstance {
     const wasDown = this.life === 'down';
     this.#become('stopping', null);
     this.#turn += 1;
-    this.#then(wasDown ? 0 : Math.min(this.behaviour.stopMs, this.#desire.stopGraceMs), () => this.#become('gone', null));
+    this.#then(wasDown ? 0 : Math.min(this.behaviour.stopMs, this.#desire.stopGraceMs), () =>
+      this.#become('gone', null),
+    );
   }
 
   status(): InstanceStatus {

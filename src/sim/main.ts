@@ -25,9 +25,12 @@ async function one(seed: number): Promise<void> {
   if (values.trace) for (const line of result.trace) console.log(line);
   const { counts, events, simulatedMs } = result;
   if (values.json) console.log(JSON.stringify({ ...result, trace: undefined }));
-  else console.log(`seed ${seed}: ${(simulatedMs / 1_000).toFixed(0)} s simulated, ${events} events, ${inWords(counts)}`);
+  else
+    console.log(`seed ${seed}: ${(simulatedMs / 1_000).toFixed(0)} s simulated, ${events} events, ${inWords(counts)}`);
   if (result.broken !== null) {
-    console.log(`BROKEN at ${(result.broken.at / 1_000).toFixed(3)} s: ${result.broken.invariant}: ${result.broken.detail}`);
+    console.log(
+      `BROKEN at ${(result.broken.at / 1_000).toFixed(3)} s: ${result.broken.invariant}: ${result.broken.detail}`,
+    );
     process.exitCode = 1;
   }
 }
@@ -54,7 +57,9 @@ async function many(from: number, seeds: number): Promise<void> {
     }
     if (!values.json && performance.now() - told > 10_000) {
       told = performance.now();
-      console.log(`${done} of ${seeds} seeds, ${(done / ((told - began) / 1_000)).toFixed(1)} a second, ${broken.length} broken`);
+      console.log(
+        `${done} of ${seeds} seeds, ${(done / ((told - began) / 1_000)).toFixed(1)} a second, ${broken.length} broken`,
+      );
     }
   }
   const seconds = (performance.now() - began) / 1_000;
@@ -64,7 +69,9 @@ async function many(from: number, seeds: number): Promise<void> {
       `${done} seeds in ${seconds.toFixed(1)} s (${(done / seconds).toFixed(1)} a second): ${(simulatedMs / 3_600_000).toFixed(1)} simulated hours, ${events} events`,
     );
     console.log(inWords(total));
-    console.log(`${broken.length} broken invariants${broken.length === 0 ? '' : `: node src/sim/main.ts --seed ${broken[0]?.seed ?? 0} --trace`}`);
+    console.log(
+      `${broken.length} broken invariants${broken.length === 0 ? '' : `: node src/sim/main.ts --seed ${broken[0]?.seed ?? 0} --trace`}`,
+    );
   }
   if (broken.length > 0) process.exitCode = 1;
 }

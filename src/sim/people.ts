@@ -47,7 +47,7 @@ export class People {
   start(): void {
     const { random, roughness, platform, timeline } = this.#parts;
     const environments = platform.environments.map(({ name }) => name);
-    const rounds = random.int(2, 6);
+    const rounds = random.int(2, 9);
     for (let round = 0; round < rounds; round += 1) {
       const at = round === 0 ? random.int(100, 2_000) : random.int(5_000, roughness.horizonMs);
       const version = round === 0 ? 0 : random.int(0, 4);
@@ -58,7 +58,10 @@ export class People {
         version,
         order: random.pick(['together', 'in-order']),
         kind: round > 0 && random.chance(0.25) ? 'rollback' : 'planned',
-        strategy: random.chance(0.2) ? random.pick<Strategy['kind']>(['canary', 'blue-green', 'rolling']) : null,
+        strategy:
+          random.chance(0.2) && !roughness.crashesOnly
+            ? random.pick<Strategy['kind']>(['canary', 'blue-green', 'rolling'])
+            : null,
       };
       // What goes to production goes to staging first, most of the time.
       environments.forEach((environment, index) => {
@@ -87,7 +90,9 @@ export class People {
   }
 
   #later(delayMs: number, wish: Wish, asked: number): void {
-    this.#parts.timeline.after(delayMs, () => {
+    const { timeline, roughness } = this.#parts;
+    if (timeline.now + delayMs >= roughness.horizonMs) return;
+    timeline.after(delayMs, () => {
       if (!this.#ask(wish) && asked < MOST_ASKS) this.#later(ASK_AGAIN_MS, wish, asked + 1);
     });
   }
@@ -126,7 +131,10 @@ export class People {
         (service) => ledger.record(wish.environment, service),
       );
       const what = wanted.map(({ release }) => release.id).join(', ');
-      report.trace('people', () => `${wish.kind} ${plan.id} of ${what} to ${wish.environment} (${wish.order}, ${plan.onNew})`);
+      report.trace(
+        'people',
+        () => `${wish.kind} ${plan.id} of ${what} to ${wish.environment} (${wish.order}, ${plan.onNew})`,
+      );
       report.counts.deployments += 1;
       engine.request(plan);
       return true;
@@ -164,7 +172,10 @@ export class People {
     try {
       const { refused } = running.engine.operate(state.plan.id, operation, 'grace');
       report.counts.operations += refused === null ? 1 : 0;
-      report.trace('people', () => `${operation.kind} ${state.plan.id}${refused === null ? '' : `: refused, ${refused.why}`}`);
+      report.trace(
+        'people',
+        () => `${operation.kind} ${state.plan.id}${refused === null ? '' : `: refused, ${refused.why}`}`,
+      );
     } catch (error) {
       this.#refused(error);
     }

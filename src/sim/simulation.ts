@@ -38,6 +38,38 @@ const BEGINNING = 1_767_225_600_000;
 const LONGEST_END_MS = 2 * 3_600_000;
 /** And what is left over must be gone so long after that. */
 const CLEAN_UP_MS = 120_000;
+const CALM_MS = 10_000;
+const LEAST_BETWEEN_CRASHES_MS = 15_000;
+
+/** With nothing in its way, an undo is over this soon: routing, draining and stopping, each with its longest backoff. */
+const LONGEST_UNDO_MS = 60_000;
+
+/** Users may be on a bad release while it is taken back: that does not wait for anything but the world. */
+class UndoWatch {
+  readonly #report: Report;
+  readonly #truth: Truth;
+  readonly #now: () => number;
+  readonly #since = new Map<string, number>();
+
+  constructor(report: Report, truth: Truth, now: () => number) {
+    this.#report = report;
+    this.#truth = truth;
+    this.#now = now;
+  }
+
+  look(): void {
+    for (const { plan, phase, stage } of this.#truth.ledger.active()) {
+      if (phase !== 'reverting' && phase !== 'stuck') continue;
+      const since = this.#since.get(plan.id) ?? this.#now();
+      this.#since.set(plan.id, since);
+      if (this.#now() - since > LONGEST_UNDO_MS)
+        this.#report.fail(
+          'an undo is quick',
+          `${plan.id} is ${phase}/${stage} for more than ${LONGEST_UNDO_MS / 1_000} s`,
+        );
+    }
+  }
+}
 
 /** One run: the real engine in a world that the seed makes. */
 export class Simulation {
@@ -58,6 +90,7 @@ export class Simulation {
   #wallOffset = BEGINNING;
   #frontOffset = BEGINNING;
   #lastLabel = 0;
+  #crashedAt = 0;
 
   constructor(options: RunOptions) {
     this.#seed = options.seed;
@@ -78,6 +111,7 @@ export class Simulation {
       ...parts,
       random: this.#random.fork('disk'),
       kill: (process, why) => this.#kill(process, why),
+      mayCrash: () => this.#mayCrash(),
       onRecorded: (entries) => {
         for (const state of this.#truth.take(entries)) this.#inspector.journaled(state);
       },
@@ -110,7 +144,7 @@ export class Simulation {
       disk: this.#disk,
       crash: (why) => {
         const plane = this.#newest();
-        if (plane !== null) this.#kill(plane, why);
+        if (plane !== null && this.#mayCrash()) this.#kill(plane, why);
       },
       overlap: () => this.#overlap(),
       moveClock: (byMs) => {
@@ -147,11 +181,19 @@ export class Simulation {
     this.#report.trace('world', () => 'from here on nothing goes wrong and nobody acts');
     const last = this.#timeline.now + LONGEST_END_MS;
     const hasEnded = (): boolean => this.#serving() !== null && this.#truth.ledger.active().length === 0;
-    await this.#until(() => hasEnded() || this.#timeline.now >= last);
+    const undone = new UndoWatch(this.#report, this.#truth, () => this.#timeline.now);
+    await this.#until(() => {
+      undone.look();
+      return hasEnded() || this.#timeline.now >= last;
+    });
     const cleanUntil = this.#timeline.now + CLEAN_UP_MS;
     await this.#until(() => this.#timeline.now >= cleanUntil);
+    // Whoever dies again and again by himself is out of the table a moment later.
+    const calmUntil = this.#timeline.now + CALM_MS;
+    await this.#until(() => this.#inspector.isCalm(this.#places.values()) || this.#timeline.now >= calmUntil);
     if (this.#report.broken !== null) return;
     this.#inspector.atTheEnd(this.#places.values());
+    if (this.#roughness.crashesOnly) this.#inspector.nothingLost();
     const plane = this.#serving();
     if (plane?.running !== null && plane !== null) this.#truth.compare(plane.name, plane.running.ledger);
     this.#truth.verify(this.#disk.journal);
@@ -211,19 +253,31 @@ export class Simulation {
     if (isGraceful) plane.close();
     plane.alive = false;
     this.#report.counts.crashes += 1;
+    this.#crashedAt = this.#timeline.now;
     this.#report.trace(plane.name, () => `dies${isGraceful ? ' in peace' : ''}: ${why}`);
     if (!wasNewest) return;
     const isRough = this.#timeline.now < this.#roughness.horizonMs;
-    this.#timeline.after(this.#random.int(50, isRough ? this.#random.pick([500, 5_000, 20_000]) : 500), () => {
-      this.#disk.revealGhosts();
-      if (isRough && this.#random.chance(this.#roughness.powerCut)) this.#disk.powerCut();
+    const longestMs = isRough && !this.#roughness.crashesOnly ? this.#random.pick([500, 5_000, 20_000]) : 500;
+    this.#timeline.after(this.#random.int(50, longestMs), () => {
+      if (isRough && this.#random.chance(this.#roughness.powerCut)) this.#powerCut();
       this.#begin();
     });
   }
 
+  /** Where nothing but crashes happens, there is time in between for a deployment to get on. */
+  #mayCrash(): boolean {
+    return !this.#roughness.crashesOnly || this.#timeline.now - this.#crashedAt > LEAST_BETWEEN_CRASHES_MS;
+  }
+
+  /** Of the machine with the store: nobody who had it open goes on. */
+  #powerCut(): void {
+    for (const plane of this.#planes) this.#kill(plane, 'power cut');
+    this.#disk.powerCut();
+  }
+
   #overlap(): void {
     const old = this.#newest();
-    if (old === null || !old.ready) return;
+    if (old === null || !old.ready || !this.#mayCrash()) return;
     this.#report.counts.overlaps += 1;
     this.#report.trace('world', () => `${old.name} is believed dead, and is not`);
     this.#begin();

@@ -49,7 +49,8 @@ export class Timeline {
 /** A turn of the event loop: it begins when no promise has anything left to do, so nothing depends on the machine. */
 const quiet = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
-const isBefore = (one: Due, other: Due): boolean => one.at < other.at || (one.at === other.at && one.order < other.order);
+const isBefore = (one: Due, other: Due): boolean =>
+  one.at < other.at || (one.at === other.at && one.order < other.order);
 
 function push(heap: Due[], due: Due): void {
   let at = heap.length;

@@ -76,4 +76,17 @@ describe('the route of a service', () => {
     expect(undone.state.phase).toBe('reverting');
     expect(entryFor(undone.state, none)).toBeNull();
   });
+
+  it('is closed to users as long as a first release has no share: nobody would answer them', () => {
+    const first = testPlan([testLeg('api', { stable: null })]);
+    const stage = new Stage(first, (effect) => (effect.kind === 'route' ? null : 'done'));
+    const asked = stage.state.legs[0];
+    if (asked === undefined) throw new Error('no leg');
+    expect(asked).toMatchObject({ exposed: true, routing: 100 });
+    const nothing = { live: null, warm: null, liveSince: null, history: [] };
+    expect(entryFor(stage.state, nothing)?.public).not.toBeNull();
+    // The write was not acknowledged, and is taken back while the router cannot be reached.
+    const takenBack = { ...stage.state, legs: [{ ...asked, routing: 0, weight: 0 }] };
+    expect(entryFor(takenBack, nothing)).toMatchObject({ public: null, candidateWeight: 0 });
+  });
 });

@@ -43,13 +43,14 @@ export function routeEntry(facts: RouteFacts): RouteTableEntry | null {
     return release === null ? [] : facts.endpoints(slot, release);
   };
   const exposed = leg?.exposed === true;
+  const candidateWeight = candidate === null ? 0 : (leg?.routing ?? leg?.weight ?? 0);
   return {
     service: facts.service,
-    public: publicRoute(facts, stable !== null || exposed, exposed),
+    public: publicRoute(facts, stable !== null || candidateWeight > 0, exposed),
     internalPort: facts.internalPort,
     proxy: facts.declared.proxy,
     stable: stableSlot,
-    candidateWeight: candidate === null ? 0 : (leg?.routing ?? leg?.weight ?? 0),
+    candidateWeight,
     endpoints: { blue: endpointsOf('blue'), green: endpointsOf('green') },
     releases: { blue: slots.blue, green: slots.green },
   };
@@ -61,7 +62,7 @@ const mayBeReached = (deployment: DeploymentState, hasStable: boolean): boolean 
   return !undone || (hasStable && deployment.stage === 'routing');
 };
 
-/** Users reach a first release once it has passed its checks; the header that asks for the candidate works once it is exposed. */
+/** Users reach a first release once it has passed its checks and has its share: before, nobody would answer them; the header that asks for the candidate works once it is exposed. */
 function publicRoute(facts: RouteFacts, open: boolean, exposed: boolean): RouteTableEntry['public'] {
   const { route } = facts.declared;
   if (!open || route === null) return null;
