@@ -25,6 +25,8 @@ export const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
   server: ['core', 'errors', 'api', 'engine', 'drivers', 'store', 'build', 'spec'],
   // A client of the API. It asks; it never acts by itself.
   cli: ['core', 'errors', 'api', 'spec'],
+  // The engine in a simulated world: time, disk and drivers are made up, what decides and acts is real. Imported by nobody.
+  sim: ['core', 'errors', 'engine', 'drivers', 'store'],
   // Checks answers under load. Knows nothing of the product that it measures.
   load: ['core'],
   // A person with a terminal: drives the CLI and the load client, prints as the CLI does, and is imported by nobody.

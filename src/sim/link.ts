@@ -74,7 +74,7 @@ export class Link {
         const isLost = fate === 'answer-lost';
         perform(work).then(
           (value) => (isLost ? fail(timeoutMs) : answer(backMs, () => resolve(value))),
-          (error: unknown) => (isLost ? fail(timeoutMs) : answer(backMs, () => reject(error as Error))),
+          (error: unknown) => (isLost ? fail(timeoutMs) : answer(backMs, () => reject(error))),
         );
       });
     });

@@ -123,13 +123,17 @@ export class Machine {
     for (const instance of slot.instances.values()) {
       if (instance.life !== 'stopping' && (desire === null || !kept.has(instance))) instance.stop();
     }
-    for (let missing = (desire?.instances ?? 0) - kept.size; missing > 0 && desire !== null; missing -= 1) {
+    if (desire !== null) this.#fill(slot, desire, desire.instances - kept.size);
+    for (const instance of slot.instances.values()) instance.launch();
+    this.#changed(slot);
+  }
+
+  #fill(slot: MachineSlot, desire: SlotDesire, missing: number): void {
+    for (let made = 0; made < missing; made += 1) {
       this.#born += 1;
       const id = `${desire.ref.service}-${desire.ref.slot}-${this.#born}`;
       slot.instances.set(id, new SimulatedInstance(id, this.#born, desire, this.#world(slot)));
     }
-    for (const instance of slot.instances.values()) instance.launch();
-    this.#changed(slot);
   }
 
   #world(slot: MachineSlot): InstanceWorld {

@@ -52,12 +52,12 @@ async function many(from: number, seeds: number): Promise<void> {
     if (result.broken !== null) {
       const { invariant, detail } = result.broken;
       broken.push({ seed, invariant, detail, events: result.events });
-      if (!values.json) console.log(`seed ${seed} BROKEN: ${invariant}: ${detail}`);
+      console.error(`seed ${seed} BROKEN: ${invariant}: ${detail}`);
       if (!values['keep-going'] && broken.length >= 10) break;
     }
-    if (!values.json && performance.now() - told > 10_000) {
+    if (performance.now() - told > 10_000) {
       told = performance.now();
-      console.log(
+      console.error(
         `${done} of ${seeds} seeds, ${(done / ((told - began) / 1_000)).toFixed(1)} a second, ${broken.length} broken`,
       );
     }
