@@ -17,6 +17,8 @@ const REPORT_MS = 5_000;
 const MISSING_AFTER_MS = 10_000;
 /** A second closes this long after it ended, at the latest; younger ones may still be counting. */
 const SECOND_MS = 1_000;
+/** So far back a judge looks. */
+const LOOK_BACK_MS = 60_000;
 const ENDED_BOOKS = 100;
 
 interface Watched {
@@ -82,6 +84,11 @@ export class Analyst {
     return { observedMs, trafficMs, upTo: Math.max(firstSecond, lastSecond + 1) * SECOND_MS };
   }
 
+  /** An environment is let go: nobody can be asked for its counts. */
+  leave(environment: string): void {
+    for (const [key, watched] of this.#watched) if (watched.environment === environment) this.#putAway(key);
+  }
+
   #putAway(key: string): void {
     const watched = this.#watched.get(key);
     if (watched === undefined) return;
@@ -116,7 +123,8 @@ export class Analyst {
       judge,
       book: new TrafficBook(),
       state: judge.start(),
-      lastSecond: Math.floor(now / SECOND_MS) - 1,
+      // After a takeover the judge sees again what the router has kept of this phase; no window gets longer by it.
+      lastSecond: Math.floor(Math.max(Math.min(state.since, now), now - LOOK_BACK_MS) / SECOND_MS) - 1,
       heardAt: now,
       missing: false,
       countsFrom: now,

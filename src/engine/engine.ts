@@ -24,6 +24,8 @@ export interface EngineParts {
   readonly actor: Actor;
   /** Fencing token of this control plane's lease. */
   readonly epoch: number;
+  /** False: nobody can act in this environment now. Its deployments rest as they are, until `enter`. */
+  readonly isOpen: (environment: string) => boolean;
   /** Called after every change of a deployment, once it is in the journal. */
   readonly onChange: (state: DeploymentState) => void;
   /** The journal could not be written (text), or can be again (null). */
@@ -32,6 +34,7 @@ export interface EngineParts {
 
 interface Running {
   readonly effect: Effect;
+  readonly environment: string;
   readonly abort: AbortController;
 }
 
@@ -57,8 +60,37 @@ export class Engine {
 
   /** Goes on where the journal ends: takes the lease over in every active deployment and asks again for what is not done. */
   start(): void {
+    this.#goOn(this.#parts.ledger.active().filter((state) => this.#parts.isOpen(state.plan.environment)));
+  }
+
+  /** An environment that has been opened (again): its deployments go on where they rested. */
+  enter(environment: string): void {
+    this.#goOn(this.#parts.ledger.active().filter((state) => state.plan.environment === environment));
+  }
+
+  /** An environment is let go: what is under way there is left, and nothing more is done until `enter`. */
+  leave(environment: string): void {
     for (const state of this.#parts.ledger.active()) {
-      this.send(state.plan.id, { type: 'took-over', epoch: this.#parts.epoch });
+      if (state.plan.environment !== environment) continue;
+      this.#timers.get(state.plan.id)?.();
+      this.#timers.delete(state.plan.id);
+    }
+    for (const [effectId, { effect, abort, environment: where }] of this.#running) {
+      if (where !== environment) continue;
+      this.#running.delete(effectId);
+      abort.abort(new Error(`${effect.kind}: ${environment} is being closed`));
+    }
+  }
+
+  #goOn(states: readonly DeploymentState[]): void {
+    for (const { epoch, plan } of states) {
+      if (epoch < this.#parts.epoch) this.send(plan.id, { type: 'took-over', epoch: this.#parts.epoch });
+      else {
+        const state = this.#parts.ledger.deployment(plan.id);
+        if (state === null) continue;
+        this.#arm(state);
+        for (const effect of Object.values(state.effects)) this.#run(plan.id, effect);
+      }
     }
     this.#admit();
   }
@@ -158,7 +190,11 @@ export class Engine {
     const before = ledger.deployment(id);
     if (before === null && event.type !== 'requested') throw new RangeError(`unknown deployment ${id}`);
     const result = step(before, event, now);
-    if (!result.changed) return result;
+    if (!result.changed) {
+      // Too early after all; without another one the deployment would wait for ever.
+      if (event.type === 'timer') this.#arm(result.state);
+      return result;
+    }
     this.#journal(id, event, before, result, now);
     ledger.put(result.state);
     this.#cancelForgotten(id, result.state);
@@ -221,7 +257,7 @@ export class Engine {
       return;
     }
     const abort = new AbortController();
-    this.#running.set(effect.id, { effect, abort });
+    this.#running.set(effect.id, { effect, environment: state.plan.environment, abort });
     actor.act(effect, state, abort.signal).then(
       () => this.#answer(id, effect, { type: 'effect-done', id: effect.id, epoch }),
       (error: unknown) => {
@@ -271,7 +307,8 @@ export class Engine {
     const taken = new Set<string>();
     for (const state of ledger.active()) {
       const keys = state.plan.legs.map((leg) => `${state.plan.environment}/${leg.service}`);
-      if (state.phase === 'pending' && !keys.some((key) => taken.has(key))) {
+      const mayBegin = state.phase === 'pending' && this.#parts.isOpen(state.plan.environment);
+      if (mayBegin && !keys.some((key) => taken.has(key))) {
         const legs = rebase(state.plan, (service) => ledger.record(state.plan.environment, service));
         this.send(state.plan.id, { type: 'admitted', legs });
       }

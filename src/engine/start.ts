@@ -55,6 +55,7 @@ export function startEngine(options: StartOptions): RunningEngine {
   const troubles = new Map<string, string>();
   const hands = new Map<string, EnvironmentHands>();
   const leftovers = new Map<string, Leftovers>();
+  let resumed = false;
   const environment = (name: string): EnvironmentHands => {
     const found = hands.get(name);
     if (found === undefined) throw new RangeError(`unknown environment ${name}`);
@@ -73,6 +74,7 @@ export function startEngine(options: StartOptions): RunningEngine {
       alarm: options.onAlarm,
       isUnavailable: options.isUnavailable,
     }),
+    isOpen: (name) => hands.has(name),
     onChange: (state) => {
       analyst.changed(state);
       if (state.phase === 'preparing') observeSlots(state);
@@ -144,9 +146,22 @@ export function startEngine(options: StartOptions): RunningEngine {
     const left = new Leftovers(hand, ledger, clock);
     leftovers.set(name, left);
     left.sweep();
+    if (resumed) goOn(name);
+  }
+
+  /** Deployments of an environment that is not open rest as they are. */
+  function goOn(name: string): void {
+    engine.enter(name);
+    for (const state of ledger.active()) {
+      if (state.plan.environment !== name) continue;
+      analyst.changed(state);
+      observeSlots(state);
+    }
   }
 
   function leave(name: string): void {
+    engine.leave(name);
+    analyst.leave(name);
     leftovers.get(name)?.close();
     leftovers.delete(name);
     hands.get(name)?.slots.close();
@@ -178,8 +193,10 @@ export function startEngine(options: StartOptions): RunningEngine {
     open,
     leave,
     resume() {
+      resumed = true;
       engine.start();
       for (const state of ledger.active()) {
+        if (!hands.has(state.plan.environment)) continue;
         analyst.changed(state);
         observeSlots(state);
       }

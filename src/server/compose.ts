@@ -1,9 +1,11 @@
+import { stat } from 'node:fs/promises';
 import { ArtifactStore } from '../build/artifact-store.ts';
 import { Claims } from '../build/claims.ts';
 import { collect } from '../build/collect.ts';
 import { openReleaseCatalog } from '../build/sqlite-release-catalog.ts';
 import type { ReleaseId } from '../core/release/release.ts';
 import type { Ledger } from '../core/rollout/ledger.ts';
+import type { Platform } from '../core/spec/platform.ts';
 import { systemClock } from '../engine/clock.ts';
 import { recover } from '../engine/recover.ts';
 import { startEngine } from '../engine/start.ts';
@@ -51,7 +53,8 @@ const never = new AbortController().signal;
 export async function composeControlPlane(options: ComposeOptions): Promise<ComposedControlPlane> {
   const { projectDir, stateDir, log } = options;
   const startedAt = Date.now();
-  let platform = (await loadConfig({ from: projectDir, signal: never })).platform;
+  let { file: configFile, platform } = await loadConfig({ from: projectDir, signal: never });
+  let readAt = await changedAt(configFile);
   // Opened under the lock; its epochs count too, should the lock's own file have been lost.
   let written: Journal | null = null;
   const lock = acquireStateLock(stateDir, {
@@ -128,6 +131,16 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
   }
   running.resume();
 
+  const reload = async (signal: AbortSignal): Promise<Platform> => {
+    const changed = await changedAt(configFile);
+    ({ file: configFile, platform } = await loadConfig({ from: projectDir, signal }));
+    readAt = changed;
+    for (const { parts } of opened.values()) {
+      for (const service of Object.keys(parts.declared.services)) await parts.ensureAddress(service);
+    }
+    return platform;
+  };
+
   const controlPlane = new LocalControlPlane({
     projectDir,
     stateDir,
@@ -140,13 +153,18 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
     running,
     changes,
     platform: () => platform,
-    reload: async (signal) => {
-      platform = (await loadConfig({ from: projectDir, signal })).platform;
-      for (const { parts } of opened.values()) {
-        for (const service of Object.keys(parts.declared.services)) await parts.ensureAddress(service);
+    refresh: async () => {
+      const changed = await changedAt(configFile);
+      if (changed === readAt) return;
+      readAt = changed;
+      try {
+        await reload(never);
+      } catch (error) {
+        // Whoever builds is told; what is in force stays.
+        log(`the changed declaration is not taken over: ${error instanceof Error ? error.message : String(error)}`);
       }
-      return platform;
     },
+    reload,
     open,
     opened: () => opened,
     stop: async (name, signal) => {
@@ -180,6 +198,11 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
       lock.release();
     },
   };
+}
+
+/** UTC milliseconds of a file's last change; null when it is not there. */
+async function changedAt(file: string): Promise<number | null> {
+  return (await stat(file).catch(() => null))?.mtimeMs ?? null;
 }
 
 function environmentsInUse(ledger: Ledger): ReadonlySet<string> {

@@ -32,7 +32,8 @@ export const show: Verb = {
     const labels = await releaseLabels(client);
     for (const line of showLines(deployment, timeline, { style: terminal.style, now: now(), labels }))
       terminal.out(line);
-    if (!hasEnded(deployment)) terminal.out(`\nIt goes on: \`veza watch ${deployment.id}\`.`);
+    if (!hasEnded(deployment) && deployment.committedAt === null)
+      terminal.out(`\nIt goes on: \`veza watch ${deployment.id}\`.`);
     return ExitStatus.ok;
   },
 };

@@ -61,7 +61,8 @@ function say({ terminal, json }: VerbContext, info: InfoView, headline: string):
   const fact = (name: string, text: string): void =>
     terminal.out(`  ${paint(style, 'dim', name.padEnd(width))}  ${text}`);
   for (const environment of info.environments) {
-    if (environment.url !== null)
+    // What is declared and not started yet comes up with its first deployment.
+    if (environment.url !== null && environment.gatewayPid !== null)
       fact(environment.name, `${environment.url}  ${paint(style, 'dim', environment.services.join(', '))}`);
   }
   fact('log', controlLogPath(info.stateDir));

@@ -44,10 +44,12 @@ const MOST_FIXED = 256;
 /** Starts (or finds again) the router, the runtime and the resources of an environment. */
 export async function openEnvironment(options: OpenOptions, signal: AbortSignal): Promise<OpenEnvironment> {
   const { name, ports, log } = options;
+  let last: Environment | undefined;
+  // Taken out of the declaration while it is open, it stays what it was until it is closed.
   const declared = (): Environment => {
-    const environment = options.platform().environments[name];
-    if (environment === undefined) throw new RangeError(`environment ${name} is not declared any more`);
-    return environment;
+    last = options.platform().environments[name] ?? last;
+    if (last === undefined) throw new RangeError(`environment ${name} is not declared any more`);
+    return last;
   };
   const folder = join(options.stateDir, 'environments', name);
   const { target } = declared();

@@ -38,6 +38,8 @@ export interface LocalParts {
   readonly changes: Notice;
   /** The declaration as it was last read. */
   readonly platform: () => Platform;
+  /** Reads it again if its file has changed; a declaration with mistakes changes nothing. */
+  readonly refresh: () => Promise<void>;
   /** Reads it again. @throws ConfigInvalidError */
   readonly reload: (signal: AbortSignal) => Promise<Platform>;
   /** An environment with its drivers, started if need be. */
@@ -71,6 +73,7 @@ export class LocalControlPlane implements ControlPlane {
   }
 
   info: ControlPlane['info'] = async () => {
+    await this.#parts.refresh();
     const { parts, platform } = { parts: this.#parts, platform: this.#parts.platform() };
     return {
       version: VERSION,
@@ -93,6 +96,7 @@ export class LocalControlPlane implements ControlPlane {
   };
 
   status: ControlPlane['status'] = async (name) => {
+    await this.#parts.refresh();
     const { running, opened, platform } = this.#parts;
     const names = name === null ? Object.keys(platform().environments) : [this.#environment(name).name];
     const services: StatusView['services'][number][] = [];
@@ -140,6 +144,7 @@ export class LocalControlPlane implements ControlPlane {
   deployment: ControlPlane['deployment'] = async (id) => this.#view(this.#find(id));
 
   deploy: ControlPlane['deploy'] = async (request, by) => {
+    await this.#parts.refresh();
     const environment = this.#environment(request.environment);
     await this.#parts.open(environment.name, never);
     return deploy(this.#deploys, environment, request, by);
@@ -157,6 +162,9 @@ export class LocalControlPlane implements ControlPlane {
       const environment = this.#environment(state.plan.environment);
       await this.#parts.open(environment.name, never);
       return (await again(this.#deploys, environment, state, by)) ?? this.#view(state);
+    }
+    if (!this.#parts.running.isOpen(state.plan.environment) && !isFinal(state.phase)) {
+      await this.#parts.open(this.#environment(state.plan.environment).name, never);
     }
     const { refused, state: after } = this.#parts.running.engine.operate(state.plan.id, operation, by);
     if (refused !== null) {
@@ -257,6 +265,7 @@ export class LocalControlPlane implements ControlPlane {
   };
 
   secrets: ControlPlane['secrets'] = async (name) => {
+    await this.#parts.refresh();
     const environment = this.#environment(name);
     const { secrets } = await this.#parts.open(environment.name, never);
     const set = new Map((await secrets.list()).map((info) => [info.name, info]));
@@ -273,6 +282,7 @@ export class LocalControlPlane implements ControlPlane {
   };
 
   setSecret: ControlPlane['setSecret'] = async (name, key, value) => {
+    await this.#parts.refresh();
     const environment = this.#environment(name);
     const { secrets } = await this.#parts.open(environment.name, never);
     await secrets.set(key, value, {});
