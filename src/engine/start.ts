@@ -1,11 +1,14 @@
 import type { DeploymentEvent } from '../core/rollout/event.ts';
 import type { Ledger } from '../core/rollout/ledger.ts';
+import type { LegPlan, SlotRelease } from '../core/rollout/plan.ts';
 import { isCommitted, isFinal, type DeploymentState } from '../core/rollout/state.ts';
 import type { SlotRef } from '../core/slot.ts';
+import type { SlotStatus } from '../drivers/runtime/runtime.ts';
 import type { Journal } from '../store/journal.ts';
 import { createActor, type EnvironmentHands } from './actor.ts';
 import { Analyst } from './analyst.ts';
 import type { Clock } from './clock.ts';
+import { CrashWatch } from './crash-watch.ts';
 import { Engine } from './engine.ts';
 import type { EnvironmentParts, Releases } from './environment.ts';
 import { Leftovers } from './leftovers.ts';
@@ -79,6 +82,7 @@ export function startEngine(options: StartOptions): RunningEngine {
       analyst.changed(state);
       if (state.phase === 'preparing') observeSlots(state);
       if (isFinal(state.phase)) {
+        state.legs.forEach((_, leg) => crashes.delete(`${state.plan.id}/${leg}`));
         for (const leg of state.plan.legs) environment(state.plan.environment).routes.refresh(leg.service);
         leftovers.get(state.plan.environment)?.sweep();
       }
@@ -108,9 +112,13 @@ export function startEngine(options: StartOptions): RunningEngine {
     return environment(state.plan.environment).slots.service(plan.candidate.release, plan.service);
   }
 
+  const crashes = new Map<string, CrashWatch>();
   function observeSlots(state: DeploymentState): void {
     state.plan.legs.forEach((_, leg) => {
-      for (const event of readinessEvents(state, leg, environment(state.plan.environment).slots)) {
+      const key = `${state.plan.id}/${leg}`;
+      const watch = crashes.get(key) ?? new CrashWatch();
+      crashes.set(key, watch);
+      for (const event of readinessEvents(state, leg, environment(state.plan.environment).slots, watch)) {
         engine.send(state.plan.id, event);
       }
     });
@@ -211,12 +219,19 @@ export function startEngine(options: StartOptions): RunningEngine {
 }
 
 /** What is new about the slots of a leg since the deployment last heard of them. */
-function readinessEvents(state: DeploymentState, leg: number, slots: Slots): readonly DeploymentEvent[] {
+function readinessEvents(
+  state: DeploymentState,
+  leg: number,
+  slots: Slots,
+  crashes: CrashWatch,
+): readonly DeploymentEvent[] {
   const plan = state.plan.legs[leg];
   const known = state.legs[leg];
   if (plan === undefined || known === undefined) return [];
   const events: DeploymentEvent[] = [];
-  const candidate = slots.readiness(plan.service, plan.candidate.slot, plan.candidate.release);
+  const observed = slots.readiness(plan.service, plan.candidate.slot, plan.candidate.release);
+  const crash = known.exposed ? crashes.look(...slotsOf(plan, slots)) : null;
+  const candidate = { ...observed, fault: observed.fault ?? crash };
   const isNews =
     candidate.ready !== known.candidateReady ||
     candidate.fault !== known.candidateFault ||
@@ -227,6 +242,15 @@ function readinessEvents(state: DeploymentState, leg: number, slots: Slots): rea
     if (stable.ready !== known.stableReady) events.push({ type: 'slot-observed', leg, arm: 'stable', ...stable });
   }
   return events;
+}
+
+/** The slots of a leg, stable and candidate, as long as they run what the plan says. */
+function slotsOf(plan: LegPlan, slots: Slots): readonly [SlotStatus | null, SlotStatus | null] {
+  const running = (wanted: SlotRelease | null): SlotStatus | null => {
+    const status = wanted === null ? null : slots.status(plan.service, wanted.slot);
+    return status?.release === wanted?.release ? status : null;
+  };
+  return [running(plan.stable), running(plan.candidate)];
 }
 
 /** Figures in a note change all the time; only other words are news. */
