@@ -68,7 +68,8 @@ export class DemoProject {
   async remove(): Promise<void> {
     // Artifacts are unpacked read-only; their folders must be writable to be emptied.
     await run('chmod', ['-R', 'u+w', this.dir]).catch(() => undefined);
-    await rm(this.dir, { recursive: true, force: true });
+    // The log collector ends a moment after the last instance, and writes until then.
+    await rm(this.dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
   }
 
   async #git(...args: readonly string[]): Promise<void> {
