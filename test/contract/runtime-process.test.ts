@@ -280,7 +280,7 @@ describe('runtime process on this machine', () => {
     const limits = { memory: (128 * 1024 ** 2) as Bytes, cpus: null };
     await runtime.apply(desire({ limits, environment: { EAT_BYTES: String(300 * 1024 ** 2) } }), never);
     await poll(
-      async () => ((await instances())[0]?.reason ?? '').startsWith('used more than 128 MB of memory (its limit)'),
+      async () => ((await instances())[0]?.reason ?? '').startsWith('used more than 128 MiB of memory (its limit)'),
       'ended',
     );
   });

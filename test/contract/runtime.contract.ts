@@ -411,7 +411,7 @@ export function runtimeContract(name: string, prepare: () => Promise<RuntimeUnde
         await runtime.apply(desire({}, { limits }), never);
         await ask(only(await untilReady(1)), `/eat?bytes=${400 * 1024 ** 2}`);
         const slot = await until(({ instances }) => instances[0]?.state !== 'ready', 'not ready');
-        expect(only(slot).reason).toMatch(/^used more than 128 MB of memory \(its limit\) after /);
+        expect(only(slot).reason).toMatch(/^used more than 128 MiB of memory \(its limit\) after /);
         await untilReady(1);
       });
     });

@@ -150,9 +150,11 @@ describe('words', () => {
   ])('%d ms are %s', (value, words) => expect(durationInWords(value)).toBe(words));
 
   test.each([
-    [500, '1 kB'],
-    [256 * 1024 ** 2, '256 MB'],
-    [1.5 * 1024 ** 3, '1.5 GB'],
+    [500, '500 B'],
+    [200_000_000, '200 MB'],
+    [1_500_000_000, '1.5 GB'],
+    [256 * 1024 ** 2, '256 MiB'],
+    [1.5 * 1024 ** 3, '1.5 GiB'],
   ])('%d bytes are %s', (value, words) => expect(bytesInWords(value)).toBe(words));
 
   test('an exit is told with status, time and last words, cut when they are long', () => {
@@ -163,7 +165,7 @@ describe('words', () => {
       'killed by SIGSEGV after 0.3 s',
     );
     expect(exitInWords({ ...exit, overMemoryLimit: 256 * 1024 ** 2 })).toBe(
-      'used more than 256 MB of memory (its limit) after 0.3 s',
+      'used more than 256 MiB of memory (its limit) after 0.3 s',
     );
   });
 });

@@ -14,12 +14,12 @@ export function durationInWords(ms: number): string {
 const withRest = (count: number, unit: string, rest: number, restUnit: string): string =>
   rest === 0 ? `${count} ${unit}` : `${count} ${unit} ${rest} ${restUnit}`;
 
-/** `256 MB`, `1.5 GB`: powers of 1024, as memory limits are declared. */
+/** `200 MB`, `256 MiB`, `1.5 GiB`: in thousands, or in 1024s when the number of bytes is made of those. */
 export function bytesInWords(bytes: number): string {
-  const megabytes = bytes / 1024 ** 2;
-  if (megabytes >= 1024) return `${Number((megabytes / 1024).toFixed(1))} GB`;
-  if (megabytes >= 1) return `${Number(megabytes.toFixed(1))} MB`;
-  return `${Math.ceil(bytes / 1024)} kB`;
+  const isBinary = bytes % 1024 === 0 && (bytes % 1024 ** 2 === 0 || bytes < 1024 ** 2) && bytes % 1_000_000 !== 0;
+  const [base, units] = isBinary ? ([1024, ['GiB', 'MiB', 'KiB']] as const) : ([1000, ['GB', 'MB', 'kB']] as const);
+  const found = units.findIndex((_, index) => bytes >= base ** (3 - index));
+  return found === -1 ? `${bytes} B` : `${Number((bytes / base ** (3 - found)).toFixed(1))} ${units[found]}`;
 }
 
 /** `GET /health`, or `a TCP connection`. */
