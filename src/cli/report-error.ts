@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 import { toProblem } from '../api/problem.ts';
+import { nearest } from '../core/spec/nearest.ts';
 import { ExitStatus, UsageError, VezaError } from '../errors.ts';
 import { paint, sign, wrap } from './render/style.ts';
 import type { Terminal } from './terminal.ts';
@@ -36,6 +37,15 @@ export function reportError(error: unknown, terminal: Terminal, { json, debug }:
 function fromCommander(error: CommanderError): UsageError {
   if (error.code === 'commander.help' || error.code === 'commander.helpDisplayed') {
     return new UsageError('Which command?', '`veza --help` lists them.');
+  }
+  const choice = /^error: option '(--[\w-]+)[^']*' argument '(.*)' is invalid\. Allowed choices are (.*)\.$/.exec(
+    error.message,
+  );
+  if (choice !== null) {
+    const [, option = '', written = '', choices = ''] = choice;
+    const meant = nearest(written, choices.split(', '));
+    const suggestion = meant === null ? '.' : `; did you mean \`${meant}\`?`;
+    return new UsageError(`\`${written}\` is no choice of \`${option}\`${suggestion}`, `It takes one of: ${choices}.`);
   }
   const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
   const suggestion = rest.join(' ').replace(/^\(/, '').replace(/\)$/, '');

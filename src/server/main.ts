@@ -81,8 +81,9 @@ async function start(): Promise<void> {
     log(`ends: ${why}`);
     await server.close();
     await composed.close();
-    rmSync(controlFilePath(stateDir), { force: true });
     log('ended');
+    // The last thing: who waits for its going may remove the folder, or start the next one.
+    rmSync(controlFilePath(stateDir), { force: true });
     process.exit(0);
   };
   const server = await startHttpServer({

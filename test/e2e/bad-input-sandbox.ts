@@ -1,4 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -77,7 +78,9 @@ export class Sandbox {
       ...this.#options.platform,
       ...changes.platform,
     };
-    await this.write(`import { definePlatform, secret } from 'veza-deploy';\nexport default definePlatform(${literal(platform)});\n`);
+    await this.write(
+      `import { definePlatform, secret } from 'veza-deploy';\nexport default definePlatform(${literal(platform)});\n`,
+    );
   }
 
   /** Writes the declaration as text. */
@@ -101,9 +104,15 @@ export class Sandbox {
   }
 
   /** Runs `veza` with these arguments in the project, as a person would. */
-  async veza(args: readonly string[], settings: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {}): Promise<Outcome> {
+  async veza(
+    args: readonly string[],
+    settings: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  ): Promise<Outcome> {
     const own = this.#options.stateDir === undefined ? [] : ['--state-dir', this.stateDir];
-    return runProgram([...args, ...own], { cwd: settings.cwd ?? this.dir, env: { ...process.env, NO_COLOR: '1', ...settings.env } });
+    return runProgram([...args, ...own], {
+      cwd: settings.cwd ?? this.dir,
+      env: { ...process.env, NO_COLOR: '1', ...settings.env },
+    });
   }
 
   /** What users get: status and text, or null when nobody answers. */
@@ -133,18 +142,32 @@ export class Sandbox {
   async [Symbol.asyncDispose](): Promise<void> {
     const down = await this.veza(['down']);
     // What a damaged state folder keeps `down` from stopping is found by its folder, which no other process has.
-    if (down.status !== 0) await endThoseOf(this.stateDir);
+    if (down.status !== 0) endThoseOf(this.stateDir);
     await run('chmod', ['-R', 'u+w', this.#top]).catch(() => undefined);
     await rm(this.#top, { recursive: true, force: true });
   }
 }
 
+/** Process ids of what runs for this folder (it is in the command line or the environment) and whose command line has this. */
+export function processesOf(folder: string, what: string): readonly number[] {
+  const found: number[] = [];
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue;
+    try {
+      const command = readFileSync(`/proc/${entry}/cmdline`, 'utf8').replaceAll('\0', ' ');
+      if (!command.includes(what)) continue;
+      if (command.includes(folder) || readFileSync(`/proc/${entry}/environ`, 'utf8').includes(folder))
+        found.push(Number(entry));
+    } catch {
+      // Gone meanwhile, or not ours.
+    }
+  }
+  return found;
+}
+
 /** Ends the processes whose command line or environment names this folder: gateways, collectors, instances. */
-export async function endThoseOf(folder: string): Promise<void> {
-  const { stdout } = await run('ps', ['axeww', '-o', 'pid=,args=']);
-  for (const line of stdout.split('\n')) {
-    const pid = Number(line.trim().split(' ', 1)[0]);
-    if (!line.includes(folder) || pid === process.pid || pid === 0) continue;
+export function endThoseOf(folder: string): void {
+  for (const pid of processesOf(folder, '')) {
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
@@ -153,7 +176,10 @@ export async function endThoseOf(folder: string): Promise<void> {
   }
 }
 
-async function runProgram(args: readonly string[], options: { readonly cwd: string; readonly env: NodeJS.ProcessEnv }): Promise<Outcome> {
+async function runProgram(
+  args: readonly string[],
+  options: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
+): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [CLI, ...args], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
@@ -184,7 +210,7 @@ const SERVICE = {
 
 const program = (text: string): string => `import { createServer } from 'node:http';
 const server = createServer((request, response) => response.end(${JSON.stringify(text)}));
-server.listen(Number(process.env.PORT), process.env.HOST);
+server.listen(Number(process.env.PORT), process.env.HOST, () => console.log('hello from ' + process.pid));
 process.on('SIGTERM', () => server.close(() => process.exit(0)));
 `;
 

@@ -1,9 +1,9 @@
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { chmod, cp, mkdir, readdir, readFile, rm, stat, statfs, truncate, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test, vi, type TestContext } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi, type TestContext } from 'vitest';
 import { endThoseOf, type Outcome, problemOf, processesOf, Sandbox } from './bad-input-sandbox.ts';
 
 // What a person sees who did something wrong, or whose machine did: the real command line against a real control plane. Each
@@ -32,7 +32,9 @@ interface Expected {
 /** Holds what one outcome said against what it must say. */
 function expectFailure(scenario: string, outcome: Outcome, { status, message, hint }: Omit<Expected, 'code'>): void {
   const said = outcome.stderr + outcome.stdout;
-  const line = outcome.stderr.split('\n').find((text) => text.startsWith('✘')) ?? said.split('\n').find((text) => text.includes('✘'));
+  const line =
+    outcome.stderr.split('\n').find((text) => text.startsWith('✘')) ??
+    said.split('\n').find((text) => text.includes('✘'));
   rows.push({ scenario, status: outcome.status, line: (line ?? said.split('\n')[0] ?? '').replace(/^✘ /, '') });
   expect(said).toMatch(message);
   expect(said).toMatch(hint);
@@ -96,20 +98,44 @@ const gone = (pid: number): boolean => {
   }
 };
 
+// It takes half a minute, so it has begun long before it is looked at.
+let neverEnds: { readonly sandbox: Sandbox; readonly outcome: Promise<Outcome> };
+
+beforeAll(async () => {
+  const sandbox = await Sandbox.create();
+  await sandbox.write('for (;;) {}\n');
+  neverEnds = { sandbox, outcome: sandbox.veza(['validate']) };
+});
+
 describe('the command line', () => {
   test.each([
     ['an unknown command', ['depoly'], /Unknown command `depoly`/, /Did you mean deploy\?/],
     ['an unknown command without a neighbour', ['frobnicate'], /Unknown command `frobnicate`/, /veza --help/],
     ['help of an unknown command', ['help', 'depoly'], /Unknown command `depoly`/, /Did you mean deploy\?/],
     ['an unknown option', ['deploy', '--stratgy', 'canary'], /Unknown option `--stratgy`/, /Did you mean --strategy\?/],
-    ['an unknown choice', ['deploy', '--strategy', 'cannary'], /`cannary`/, /canary, blue-green, rolling/],
+    [
+      'an unknown choice',
+      ['deploy', '--strategy', 'cannary'],
+      /`cannary` is no choice of `--strategy`; did you mean `canary`\?/,
+      /canary, blue-green, rolling/,
+    ],
     ['a superfluous argument', ['up', 'extra'], /Too many arguments for `up`/, /veza COMMAND --help/],
-    ['a group without its command', ['secrets'], /Which command\?/, /veza secrets --help/],
+    ['a group without its command', ['secrets'], /Which command of `veza secrets`\?/, /veza secrets --help/],
     ['a name that cannot be one', ['init', '--name', 'A B'], /`A B` cannot be the name/, /Lower-case letters/],
-    ['a project that is not there', ['status', '--project', '/nowhere'], /no veza\.config\.ts in \/nowhere/, /--project DIR/],
+    [
+      'a project that is not there',
+      ['status', '--project', '/nowhere'],
+      /no veza\.config\.ts in \/nowhere/,
+      /--project DIR/,
+    ],
   ])('%s', async (scenario, args, message, hint) => {
     await using sandbox = await Sandbox.create();
-    await refuses(scenario, sandbox, args, { status: 2, code: scenario.startsWith('a project') ? 'project-not-found' : 'usage', message, hint });
+    await refuses(scenario, sandbox, args, {
+      status: 2,
+      code: scenario.startsWith('a project') ? 'project-not-found' : 'usage',
+      message,
+      hint,
+    });
   });
 
   test('no control plane: each verb that needs one says so', async () => {
@@ -127,9 +153,27 @@ describe('the command line', () => {
 
 describe('the declaration', () => {
   test.each([
-    ['that does not compile', 'export default {\n  name: ,\n};\n', 'config-syntax', /veza\.config\.ts:2:\d+: /, /Correct the file/],
-    ['that throws', "throw new Error('no database here');\n", 'config-failed', /veza\.config\.ts:1:\d+: it threw "no database here"/, /only declares/],
-    ['that exports nothing', 'export const platform = {};\n', 'config-export', /must export a platform by default; it exports only `platform`/, /export default definePlatform/],
+    [
+      'that does not compile',
+      'export default {\n  name: ,\n};\n',
+      'config-syntax',
+      /veza\.config\.ts:2:\d+: /,
+      /Correct the file/,
+    ],
+    [
+      'that throws',
+      "throw new Error('no database here');\n",
+      'config-failed',
+      /veza\.config\.ts:1:\d+: it threw "no database here"/,
+      /only declares/,
+    ],
+    [
+      'that exports nothing',
+      'export const platform = {};\n',
+      'config-export',
+      /must export a platform by default; it exports only `platform`/,
+      /export default definePlatform/,
+    ],
   ])('%s', async (what, config, code, message, hint) => {
     await using sandbox = await Sandbox.create();
     await sandbox.write(config);
@@ -146,23 +190,12 @@ describe('the declaration', () => {
       hint: /veza validate/,
     };
     await refuses('a declaration with four mistakes', sandbox, ['up'], expected);
-    expect(problemOf(await sandbox.veza(['up', '--json'])).mistakes.map(({ path }) => path).toSorted()).toEqual([
-      'services.hello.helth',
-      'services.hello.instances',
-      'services.hello.run',
-      'services.hello.strategy',
-    ]);
+    expect(
+      problemOf(await sandbox.veza(['up', '--json']))
+        .mistakes.map(({ path }) => path)
+        .toSorted(),
+    ).toEqual(['services.hello.helth', 'services.hello.instances', 'services.hello.run', 'services.hello.strategy']);
   });
-
-  test('that never ends is stopped', async () => {
-    await using sandbox = await Sandbox.create();
-    await sandbox.write('for (;;) {}\n');
-    expectFailure('a declaration that never ends', await sandbox.veza(['validate']), {
-      status: 3,
-      message: /did not end within 30 s and was stopped/,
-      hint: /only declares/,
-    });
-  }, 60_000);
 
   test('that becomes wrong while the platform runs: nothing of it is taken over', async () => {
     await using sandbox = await live();
@@ -177,26 +210,74 @@ describe('the declaration', () => {
   });
 });
 
+test('a declaration that never ends is stopped', async () => {
+  await using sandbox = neverEnds.sandbox;
+  expect(sandbox.dir).not.toBe('');
+  expectFailure('a declaration that never ends', await neverEnds.outcome, {
+    status: 3,
+    message: /did not end within 30 s and was stopped/,
+    hint: /only declares/,
+  });
+});
+
 describe('names and sources', () => {
   test('unknown services, environments, deployments and releases; what is not committed; no repository', async () => {
     await using sandbox = await live();
     const unknown = { status: 2, code: 'unknown-name' };
-    await refuses('an unknown service', sandbox, ['deploy', 'helo'], { ...unknown, message: /no service called `helo`; did you mean `hello`\?/, hint: /Known: hello/ });
-    await refuses('an unknown environment', sandbox, ['deploy', '-e', 'developmnt'], { ...unknown, message: /no environment called `developmnt`; did you mean `development`\?/, hint: /Known: development/ });
-    await refuses('an unknown deployment', sandbox, ['show', '99'], { ...unknown, message: /no deployment called `99`/, hint: /dep_1/ });
-    await refuses('an unknown release', sandbox, ['deploy', '--release', 'rel_ffff'], { ...unknown, message: /no release called `rel_ffff`/, hint: /Known: rel_/ });
-    await refuses('nothing to go back to', sandbox, ['rollback', 'hello'], { status: 4, code: 'nothing-to-roll-back', message: /hello has no earlier release in development/, hint: /veza releases/ });
-    await refuses('an operation that comes too late', sandbox, ['promote', 'dep_1'], { status: 4, code: 'operation-refused', message: /Cannot promote dep_1 while it is (succeeded|retiring)/, hint: /veza deploy|committed/ });
+    await refuses('an unknown service', sandbox, ['deploy', 'helo'], {
+      ...unknown,
+      message: /no service called `helo`; did you mean `hello`\?/,
+      hint: /Known: hello/,
+    });
+    await refuses('an unknown environment', sandbox, ['deploy', '-e', 'developmnt'], {
+      ...unknown,
+      message: /no environment called `developmnt`; did you mean `development`\?/,
+      hint: /Known: development/,
+    });
+    await refuses('an unknown deployment', sandbox, ['show', '99'], {
+      ...unknown,
+      message: /no deployment called `99`/,
+      hint: /dep_1/,
+    });
+    await refuses('an unknown release', sandbox, ['deploy', '--release', 'rel_ffff'], {
+      ...unknown,
+      message: /no release called `rel_ffff`/,
+      hint: /Known: rel_/,
+    });
+    await refuses('nothing to go back to', sandbox, ['rollback', 'hello'], {
+      status: 4,
+      code: 'nothing-to-roll-back',
+      message: /hello has no earlier release in development/,
+      hint: /veza releases/,
+    });
+    await refuses('an operation that comes too late', sandbox, ['promote', 'dep_1'], {
+      status: 4,
+      code: 'operation-refused',
+      message: /Cannot promote dep_1 while it is (succeeded|retiring)/,
+      hint: /veza deploy|committed/,
+    });
 
     await sandbox.program('v2');
-    await refuses('uncommitted changes', sandbox, ['deploy'], { status: 4, code: 'uncommitted-changes', message: /hello has uncommitted changes:\n\s+hello\/server\.mjs/, hint: /git commit.*--dirty/ });
+    await refuses('uncommitted changes', sandbox, ['deploy'], {
+      status: 4,
+      code: 'uncommitted-changes',
+      message: /hello has uncommitted changes:\n\s+hello\/server\.mjs/,
+      hint: /git commit.*--dirty/,
+    });
     await rm(join(sandbox.dir, '.git'), { recursive: true });
-    await refuses('no git repository', sandbox, ['deploy'], { status: 4, code: 'no-committed-source', message: /is not in a git repository/, hint: /git init/ });
+    await refuses('no git repository', sandbox, ['deploy'], {
+      status: 4,
+      code: 'no-committed-source',
+      message: /is not in a git repository/,
+      hint: /git init/,
+    });
     expect(await sandbox.ask()).toBe('200 v1');
   });
 
   test('a secret that production lacks is missed before anything is started', async () => {
-    const target = (port: number, ports: string) => ({ target: { kind: 'process', listen: `127.0.0.1:${port}`, ports } });
+    const target = (port: number, ports: string) => ({
+      target: { kind: 'process', listen: `127.0.0.1:${port}`, ports },
+    });
     await using sandbox = await Sandbox.create({
       service: { environment: { API_KEY: { secret: 'api-key' } } },
       platform: { environments: { production: { ...target(26_190, '26300-26349'), gates: { requires: null } } } },
@@ -205,7 +286,8 @@ describe('names and sources', () => {
     const outcome = await sandbox.veza(['deploy', '-e', 'production']);
     expectFailure('a secret that production lacks', outcome, {
       status: 4,
-      message: /was refused, nothing was touched: hello needs the secret api-key \(services\.hello\.environment\.API_KEY\), which is not set in production/,
+      message:
+        /was refused, nothing was touched: hello needs the secret api-key \(services\.hello\.environment\.API_KEY\), which is not set in production/,
       hint: /veza secrets set api-key --environment production/,
     });
     expect(processesOf(sandbox.stateDir, 'server.mjs')).toEqual([]);
@@ -312,11 +394,20 @@ describe('the state folder', () => {
       ['a journal cut in half', () => truncate(journal, Math.floor(size / 2)), /is damaged.*expected/],
       ['an empty journal', () => truncate(journal, 0), /at least \d+ entries.*found no entry/],
       ['no journal', () => rm(journal), /at least \d+ entries.*found no entry/],
-      ['a journal that is none', () => writeFile(journal, 'hello '.repeat(1_000)), /expected a readable SQLite database/],
+      [
+        'a journal that is none',
+        () => writeFile(journal, 'hello '.repeat(1_000)),
+        /expected a readable SQLite database/,
+      ],
     ];
     for (const [scenario, damage, message] of damages) {
       await damage();
-      await refuses(scenario, sandbox, ['up'], { status: 1, code: 'journal-corrupted', message, hint: /running services go on.*(restore|Restore).*backup/ });
+      await refuses(scenario, sandbox, ['up'], {
+        status: 1,
+        code: 'journal-corrupted',
+        message,
+        hint: /running services go on.*(restore|Restore).*backup/,
+      });
       expect(await sandbox.ask(), scenario).toBe('200 v1');
       for (const suffix of ['-wal', '-shm']) await rm(`${journal}${suffix}`, { force: true });
       await cp(whole, journal);
@@ -343,7 +434,9 @@ describe('the state folder', () => {
     await change(join(sandbox.stateDir, 'store', blob ?? ''), 'v2');
     expectFailure('a changed artifact', await sandbox.veza(['deploy', '--release', release?.id ?? '']), {
       status: 4,
-      message: new RegExp(`was refused, nothing was touched: The artifact sha256:${digest} was changed after it was built`),
+      message: new RegExp(
+        `was refused, nothing was touched: The artifact sha256:${digest} was changed after it was built`,
+      ),
       hint: /[Bb]uild/,
     });
     expect(await sandbox.ask()).toBe('200 v1');
@@ -355,7 +448,11 @@ describe('the state folder', () => {
   test('is on a disk that is full: before `up`, before a build and in the middle of a deployment; with room it goes on', async (context) => {
     const disk = join(tmpdir(), `veza-full-${process.pid}`);
     await mkdir(disk);
-    skipUnless(context, isRoot && mount('-t', 'tmpfs', '-o', 'size=16m', 'veza-test', disk), 'a small disk to fill (root and mount)');
+    skipUnless(
+      context,
+      isRoot && mount('-t', 'tmpfs', '-o', 'size=16m', 'veza-test', disk),
+      'a small disk to fill (root and mount)',
+    );
     const fill = async (): Promise<void> => {
       spawnSync('dd', ['if=/dev/zero', `of=${disk}/fill`, 'bs=4k'], { stdio: 'ignore' });
       expect((await statfs(disk)).bavail).toBe(0);
@@ -379,8 +476,14 @@ describe('the state folder', () => {
       await sandbox.commit('v2');
       await succeeds(sandbox.veza(['deploy', '--detach']));
       await fill();
-      await until(async () => expect((await sandbox.veza(['status'])).stdout).toMatch(/journal\.db is not available: the disk is full/));
-      rows.push({ scenario: 'a full disk in a deployment', status: 0, line: 'status: The store … is not available: the disk is full (the deployment waits)' });
+      await until(async () =>
+        expect((await sandbox.veza(['status'])).stdout).toMatch(/journal\.db is not available: the disk is full/),
+      );
+      rows.push({
+        scenario: 'a full disk in a deployment',
+        status: 0,
+        line: 'status: The store … is not available: the disk is full (the deployment waits)',
+      });
       expect(await sandbox.ask()).toMatch(/^200 v[12]$/);
       expect((await sandbox.veza(['doctor'])).stdout).toMatch(/Make room/);
       await makeRoom();
@@ -388,7 +491,7 @@ describe('the state folder', () => {
       expect(await sandbox.ask()).toBe('200 v2');
       expect((await succeeds(sandbox.veza(['status']))).stdout).not.toMatch(/not available/);
     } finally {
-      await endThoseOf(disk);
+      endThoseOf(disk);
       spawnSync('umount', ['-l', disk]);
       await rm(disk, { recursive: true });
     }
@@ -401,37 +504,60 @@ describe('what is killed comes back by itself', () => {
     const users = startUsers(sandbox);
     try {
       const [gateway = 0] = processesOf(sandbox.stateDir, 'gateway/main');
-      const atGateway = await outage(users, () => process.kill(gateway, 'SIGKILL'), () => {
-        const [now] = processesOf(sandbox.stateDir, 'gateway/main');
-        expect(now).toBeDefined();
-        expect(now).not.toBe(gateway);
-      });
+      const atGateway = await outage(
+        users,
+        () => process.kill(gateway, 'SIGKILL'),
+        () => {
+          const [now] = processesOf(sandbox.stateDir, 'gateway/main');
+          expect(now).toBeDefined();
+          expect(now).not.toBe(gateway);
+        },
+      );
       note('a killed gateway (same port)', atGateway);
 
       const instances = processesOf(sandbox.stateDir, 'server.mjs');
       expect(instances).toHaveLength(2);
       const [victim = 0] = instances;
-      const atInstance = await outage(users, () => process.kill(victim, 'SIGKILL'), async () => {
-        const now = processesOf(sandbox.stateDir, 'server.mjs');
-        expect(now).toHaveLength(2);
-        expect(now).not.toContain(victim);
-        expect((await sandbox.veza(['status'])).stdout).toContain('2/2');
-      });
+      const atInstance = await outage(
+        users,
+        () => process.kill(victim, 'SIGKILL'),
+        async () => {
+          const now = processesOf(sandbox.stateDir, 'server.mjs');
+          expect(now).toHaveLength(2);
+          expect(now).not.toContain(victim);
+          expect((await sandbox.veza(['status'])).stdout).toContain('2/2');
+        },
+      );
       note('a killed instance', atInstance);
 
       const [collector = 0] = processesOf(sandbox.stateDir, 'log-collector');
-      const atCollector = await outage(users, () => process.kill(collector, 'SIGKILL'), async () => {
-        const [now] = processesOf(sandbox.stateDir, 'log-collector');
-        expect(now).toBeDefined();
-        expect(now).not.toBe(collector);
-        expect((await sandbox.veza(['logs', 'hello', '--tail', '50'])).stdout.match(/hello from \d+/g)).toHaveLength(3);
-      });
+      const atCollector = await outage(
+        users,
+        () => process.kill(collector, 'SIGKILL'),
+        async () => {
+          const [now] = processesOf(sandbox.stateDir, 'log-collector');
+          expect(now).toBeDefined();
+          expect(now).not.toBe(collector);
+          expect((await sandbox.veza(['logs', 'hello', '--tail', '50'])).stdout.match(/hello from \d+/g)).toHaveLength(
+            3,
+          );
+        },
+      );
       note('a killed log collector', atCollector);
       expect(atCollector.failed).toBe(0);
 
       const control = Number(await sandbox.controlPid());
-      const atControl = await outage(users, () => process.kill(control, 'SIGKILL'), () => expect(gone(control)).toBe(true));
-      await refuses('a killed control plane', sandbox, ['status'], { status: 6, code: 'control-plane-not-running', message: /No control plane is running/, hint: /veza up/ });
+      const atControl = await outage(
+        users,
+        () => process.kill(control, 'SIGKILL'),
+        () => expect(gone(control)).toBe(true),
+      );
+      await refuses('a killed control plane', sandbox, ['status'], {
+        status: 6,
+        code: 'control-plane-not-running',
+        message: /No control plane is running/,
+        hint: /veza up/,
+      });
       await succeeds(sandbox.veza(['up']));
       note('a killed control plane, `up` again', atControl);
       expect(atControl.failed).toBe(0);
@@ -442,20 +568,31 @@ describe('what is killed comes back by itself', () => {
   });
 
   test('embedded PostgreSQL', async () => {
-    await using sandbox = await Sandbox.create({ service: { resources: ['db'] }, platform: { resources: { db: { kind: 'postgres' } } } });
+    await using sandbox = await Sandbox.create({
+      service: { resources: ['db'] },
+      platform: { resources: { db: { kind: 'postgres' } } },
+    });
     await succeeds(sandbox.veza(['up']));
-    const resource = async (): Promise<{ state: string }> => {
+    const resource = async (): Promise<{ state: string; address: string }> => {
       const { stdout } = await succeeds(sandbox.veza(['status', '--json']));
-      return (JSON.parse(stdout) as { resources: { state: string }[] }).resources[0] ?? { state: 'none' };
+      const { resources } = JSON.parse(stdout) as { resources: { state: string; address: string }[] };
+      return resources[0] ?? { state: 'none', address: '' };
     };
-    expect(await resource()).toMatchObject({ state: 'ready' });
-    const [postmaster = 0] = postmasters(sandbox.stateDir);
+    const { state, address } = await resource();
+    expect(state).toBe('ready');
+    const port = address.split(':')[1] ?? 'unknown';
+    // It may run as another user, in a folder of that one; its port is in its command line, and nobody else's.
+    const [postmaster = 0] = processesOf('', `port=${port}`).concat(processesOf('', `-p ${port}`));
     expect(postmaster).toBeGreaterThan(0);
     process.kill(postmaster, 'SIGKILL');
     await until(() => expect(gone(postmaster)).toBe(true));
     await until(async () => expect(await resource()).toMatchObject({ state: 'ready' }));
     expect(await sandbox.log()).toContain('resource db is gone; it is started again');
-    rows.push({ scenario: 'a killed PostgreSQL', status: 0, line: 'control.log: resource db is gone; it is started again' });
+    rows.push({
+      scenario: 'a killed PostgreSQL',
+      status: 0,
+      line: 'control.log: resource db is gone; it is started again',
+    });
   });
 });
 
@@ -468,9 +605,9 @@ interface Users {
 function startUsers(sandbox: Sandbox): Users {
   let asked = 0;
   let failed = 0;
-  let stopped = false;
+  const leave = new AbortController();
   const asking = (async () => {
-    while (!stopped) {
+    while (!leave.signal.aborted) {
       if ((await sandbox.ask()) !== '200 v1') failed += 1;
       asked += 1;
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -479,7 +616,7 @@ function startUsers(sandbox: Sandbox): Users {
   return {
     counts: () => ({ asked, failed }),
     stop: async () => {
-      stopped = true;
+      leave.abort();
       await asking;
     },
   };
@@ -525,9 +662,4 @@ const mount = (...args: readonly string[]): boolean => spawnSync('mount', args).
 
 function skipUnless(context: TestContext, possible: boolean, what: string): void {
   context.skip(!possible, `needs ${what}`);
-}
-
-/** Postmasters run as another user when we are root, but their data is named by the folder of the environment. */
-function postmasters(stateDir: string): readonly number[] {
-  return processesOf(stateDir, 'postgres -D').concat(processesOf(stateDir, '/postgres'));
 }

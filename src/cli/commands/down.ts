@@ -1,4 +1,7 @@
+import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
+import { controlFilePath } from '../../api/control-file.ts';
 import { ExitStatus } from '../../errors.ts';
 import { plural } from '../render/numbers.ts';
 import { paint, sign } from '../render/style.ts';
@@ -16,7 +19,7 @@ export const down: Verb = {
       ['veza down --keep-running', 'the control plane alone; `veza up` finds the rest again'],
     ],
   },
-  action: async ({ client, terminal, json, environment }, { options }) => {
+  action: async ({ client, terminal, json, environment, project }, { options }) => {
     const { style } = terminal;
     const answer = await client().stream(
       'down',
@@ -27,6 +30,7 @@ export const down: Verb = {
         },
       },
     );
+    if (answer.controlPlaneEnds) await untilEnded(project().stateDir);
     if (json) {
       terminal.out(JSON.stringify(answer));
       return ExitStatus.ok;
@@ -43,3 +47,12 @@ export const down: Verb = {
     return ExitStatus.ok;
   },
 };
+
+/** How long a control plane may take to close its store, in milliseconds. */
+const ENDING_MS = 10_000;
+
+/** The control plane answers before it ends, and holds the state folder until it has ended: `veza up` may follow at once. */
+async function untilEnded(stateDir: string): Promise<void> {
+  const deadline = performance.now() + ENDING_MS;
+  while (existsSync(controlFilePath(stateDir)) && performance.now() < deadline) await sleep(10);
+}
