@@ -1,7 +1,11 @@
-import type { Draft } from './draft.ts';
+import { askAgain, type Draft } from './draft.ts';
 import { hold, release } from './holds.ts';
 import type { Operation } from './operation.ts';
 import { giveUp } from './react.ts';
+import type { Phase } from './state.ts';
+
+/** Where `promote next` has something to skip; before, the next wait has not begun, and only `all` skips it. */
+const WAITS_FOR_TIME: ReadonlySet<Phase> = new Set(['stepping', 'switched', 'watching']);
 
 /** Carries out an operation that `refusal` has allowed in this phase. */
 export function operate(draft: Draft, operation: Operation, by: string): void {
@@ -15,7 +19,8 @@ export function operate(draft: Draft, operation: Operation, by: string): void {
       release(draft, 'undecided', freshMs);
       return;
     case 'promote':
-      draft.hurry = operation.to === 'all' ? 'all' : 'step';
+      if (operation.to === 'all') draft.hurry = 'all';
+      else if (draft.hurry === 'no' && WAITS_FOR_TIME.has(draft.phase)) draft.hurry = 'step';
       release(draft, 'person', freshMs);
       release(draft, 'undecided', freshMs);
       return;
@@ -25,6 +30,8 @@ export function operate(draft: Draft, operation: Operation, by: string): void {
       return;
     case 'retry':
       draft.retries = draft.retries.map((retry) => ({ ...retry, at: draft.now }));
+      // An answer may have been lost: what is under way is asked for once more, too.
+      askAgain(draft);
       return;
     case 'approve':
       draft.approvedBy = by;

@@ -442,4 +442,24 @@ describe('faults that the exploration and the properties found', () => {
     const pending = step(null, { type: 'requested', plan: before.plan, epoch: 1 }, 0).state;
     expect(step(pending, { type: 'admitted', legs: [] }, 0).changed).toBe(false);
   });
+
+  it('promote next before the first step skips no wait; promote all is not taken back by promote next', () => {
+    const stage = new Stage(testPlan([testLeg('api')]), (effect) => (effect.kind === 'smoke' ? null : 'done'));
+    stage.operate({ kind: 'promote', to: 'next' });
+    expect(stage.state).toMatchObject({ phase: 'checking', hurry: 'no' });
+    stage.operate({ kind: 'promote', to: 'all' });
+    stage.operate({ kind: 'promote', to: 'next' });
+    expect(stage.state.hurry).toBe('all');
+  });
+
+  it('a person who retries a stuck undo has it asked for again, even if its answer was lost', () => {
+    let lost = false;
+    const stage = new Stage(testPlan([testLeg('api')]), (effect) => (lost && effect.kind === 'route' ? null : 'done'));
+    stage.until(phase('watching'));
+    lost = true;
+    stage.operate({ kind: 'abort' });
+    lost = false;
+    stage.operate({ kind: 'retry' });
+    expect(stage.state.phase).toBe('reverted');
+  });
 });

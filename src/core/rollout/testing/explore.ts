@@ -30,8 +30,6 @@ export interface ExploreOptions {
   readonly budget: Budget;
   /** Stops there, with `complete: false`. */
   readonly maxStates?: number;
-  /** Called now and then; true stops. */
-  readonly onProgress?: (states: number, waiting: number) => boolean;
 }
 
 type End = FinalPhase | 'stuck';
@@ -53,8 +51,12 @@ const PROGRESS_EVERY = 4_096;
  * world, and (or it is `stuck`) in one that never answers again.
  */
 export function explore(options: ExploreOptions): Exploration {
-  return new Explorer(options).run();
+  const exploring = new Explorer(options).run();
+  for (let turn = exploring.next(); ; turn = exploring.next()) if (turn.done === true) return turn.value;
 }
+
+/** The same in turns, so that it can be shown and stopped: yields the number of states seen so far, and returns the result. */
+export const exploring = (options: ExploreOptions): Generator<number, Exploration, void> => new Explorer(options).run();
 
 class Explorer {
   readonly #options: ExploreOptions;
@@ -74,8 +76,8 @@ class Explorer {
     this.#options = options;
   }
 
-  run(): Exploration {
-    const { rollout, plan, budget, maxStates = Infinity, onProgress } = this.#options;
+  *run(): Generator<number, Exploration, void> {
+    const { rollout, plan, budget, maxStates = Infinity } = this.#options;
     const root = beginScene(rollout, plan, budget);
     let layer: Waiting[] = [{ scene: root, number: this.#enter(root, -1, -1), answered: [] }];
     let seen = 0;
@@ -85,8 +87,8 @@ class Explorer {
         const broken = this.#expand(waiting, next);
         if (broken !== null) return this.#result(false, broken);
         seen += 1;
-        const stop = seen % PROGRESS_EVERY === 0 && onProgress?.(this.#table.size, next.length) === true;
-        if (stop || this.#table.size > maxStates) return this.#result(false, null);
+        if (seen % PROGRESS_EVERY === 0) yield this.#table.size;
+        if (this.#table.size > maxStates) return this.#result(false, null);
       }
       layer = next;
     }
@@ -128,7 +130,7 @@ class Explorer {
 
   #enter(scene: Scene, parent: number, ordinal: number): number {
     const before = this.#table.size;
-    const number = this.#table.number(this.#key, writeKey(scene, this.#key));
+    const number = this.#numberOf(scene);
     if (number !== before) return number;
     this.#parent.set(number, parent);
     this.#ordinal.set(number, ordinal);
@@ -139,6 +141,10 @@ class Explorer {
     this.#phases[phase] = (this.#phases[phase] ?? 0) + 1;
     if (isFinal(phase) || phase === 'stuck') this.#ends.set(number, phase);
     return number;
+  }
+
+  #numberOf(scene: Scene): number {
+    return this.#table.number(this.#key, writeKey(scene, this.#key));
   }
 
   /** The first thing that an obliging world does that changes anything; and what happens when only time passes. */
@@ -162,14 +168,26 @@ class Explorer {
 
   /** A world that only obliges sees the deployment succeed (or, where a person has to approve, wait for it in vain). */
   #brokenSuccess(): Violation | null {
-    const { plan } = this.#options;
-    let at = 0;
-    for (let moves = 0; moves < this.#table.size && this.#obliging.at(at) !== -1; moves += 1)
-      at = this.#obliging.at(at);
+    const { rollout, plan, budget } = this.#options;
+    let scene = beginScene(rollout, plan, budget);
+    const way: number[] = [];
+    for (let at = 0; way.length < this.#table.size && this.#obliging.at(at) !== -1; at = this.#obliging.at(at)) {
+      const to = this.#obliging.at(at);
+      const begins = scene;
+      const moves = movesOf(begins, rollout.nextTimer(begins.state));
+      const leads = (move: Move): boolean =>
+        isObliging(move) && this.#numberOf(play(rollout, begins, move).after) === to;
+      const ordinal = moves.findIndex(leads);
+      const move = moves[ordinal];
+      if (move === undefined) throw new RangeError('the same moves lead elsewhere: step is not deterministic');
+      scene = play(rollout, scene, move).after;
+      way.push(ordinal);
+    }
     const expected = plan.approval ? 'refused' : 'succeeded';
-    return this.#ends.get(at) === expected
-      ? null
-      : this.#violation(at, null, `an undisturbed deployment ends ${this.#ends.get(at) ?? 'nowhere'}, not ${expected}`);
+    const { phase } = scene.state;
+    if (phase === expected) return null;
+    const text = `an undisturbed deployment ends ${phase}, not ${expected}`;
+    return { text, trace: retrace(this.#options, way, null) };
   }
 
   #circle(successors: NumberList, isEnd: (end: End | undefined) => boolean, text: string): Violation | null {

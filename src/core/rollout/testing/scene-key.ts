@@ -27,7 +27,7 @@ const LONGEST_BACKOFF = 6;
 /**
  * Writes what counts of a scene into `out` and returns how many numbers that are: two scenes with the same numbers have the
  * same future. Left out is what no rule reads again:
- * - absolute time: only which timers there are, in which order they fall due, and whether they are due already;
+ * - absolute time: every time is counted from now;
  * - numbers of effects and of leases: an answer is told by its effect, an outdated one is refused whatever its number;
  * - observed time beyond the window that it is compared with (each window of the explored plans is one observation long);
  * - words, evidence, and, once the undo or the retirement has begun, everything about the way forward.
@@ -53,7 +53,7 @@ export function writeKey(scene: Scene, out: Int32Array): number {
   if (forward) {
     put(state.group * 100 + state.step);
     put(['no', 'step', 'all'].indexOf(state.hurry));
-    put(state.remaining === null ? 0 : state.remaining > 0 ? 1 : 2);
+    put(state.remaining ?? -1);
     put(state.holds.reduce((bits, held) => bits | (1 << REASONS.indexOf(held.reason)), 0));
   }
   state.legs.forEach((leg, index) => {
@@ -81,22 +81,18 @@ export function writeKey(scene: Scene, out: Int32Array): number {
         (inForce?.candidateDrained === true ? 4 : 0),
     );
   });
-  const ranks = timerRanks(scene);
-  const waiting = [
-    ...Object.values(state.effects).map(
-      (effect) => code(effect, world.happened.has(effect.id)) * 16 + (world.lost.has(effect.id) ? 15 : 0),
-    ),
-    ...state.retries.map(
-      (retry) => code(retry.effect, world.happened.has(retry.effect.id)) * 16 + 1 + ranks.indexOf(retry.at),
-    ),
-  ];
-  if (waiting.length > 1) waiting.sort((a, b) => a - b);
-  put(waiting.length);
-  for (const value of waiting) put(value);
-  put(
-    ranks.indexOf(state.deadline) * 4 + (state.deadline <= scene.now ? 1 : 0) + ((ranks[0] ?? 0) <= scene.now ? 2 : 0),
+  const waiting = Object.values(state.effects).map(
+    (effect) => code(effect, world.happened.has(effect.id)) * 2 + (world.lost.has(effect.id) ? 1 : 0),
   );
-  put(state.stage === 'warm' && state.warmUntil !== null ? ranks.indexOf(state.warmUntil) : -1);
+  put(waiting.length);
+  for (const value of waiting.sort((a, b) => a - b)) put(value);
+  const retries = state.retries.map(({ effect, at }) => [code(effect, world.happened.has(effect.id)), at] as const);
+  for (const [what, at] of retries.sort(([a, atA], [b, atB]) => a - b || atA - atB)) {
+    put(what);
+    put(at - scene.now);
+  }
+  put(state.deadline - scene.now);
+  put(state.stage === 'warm' && state.warmUntil !== null ? state.warmUntil - scene.now : -1);
   for (const write of world.flying) put(-10 - write.leg * 10_000 - tenths(write.weight));
   put(-1);
   put(budget.any);
@@ -129,11 +125,3 @@ const code = (effect: Effect, happened: boolean): number => {
         : tenths(weightOf(effect));
   return ((KINDS.indexOf(effect.kind) * 8 + effect.leg) * 1_024 + detail) * 2 + (happened ? 1 : 0);
 };
-
-/** The different times at which something is due, earliest first. */
-function timerRanks({ state }: Scene): readonly number[] {
-  if (state.retries.length === 0 && state.stage !== 'warm') return [state.deadline];
-  const times = [state.deadline, ...state.retries.map((retry) => retry.at)];
-  if (state.stage === 'warm' && state.warmUntil !== null) times.push(state.warmUntil);
-  return [...new Set(times)].sort((a, b) => a - b);
-}

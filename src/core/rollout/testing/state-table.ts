@@ -1,7 +1,7 @@
 /**
- * Which keys have been seen, and as which number. Holds 62 bits of hash a key instead of the key (hash compaction: Wolper and
- * Leroy 1993, Stern and Dill 1995): with n keys the chance that any two are taken for one is about n² / 2^63, below one in
- * two million for two million keys.
+ * Which keys have been seen, and as which number. Holds 63 bits of hash a key instead of the key (hash compaction: Wolper and
+ * Leroy 1993, Stern and Dill 1995): with n keys the chance that any two are taken for one is about n² / 2^64, below one in
+ * four million for two million keys.
  */
 export class StateTable {
   #high: Int32Array;
