@@ -101,7 +101,7 @@ export class Disk {
     }
     if (isRough && mayCrash() && random.chance(roughness.crashPerAppend * roughness.crashSoon * weightOf(entries))) {
       const soon = this.#appends;
-      timeline.after(random.int(0, random.pick([4, 60])), () =>
+      timeline.after(random.int(0, random.pick([2, 8, 60])), () =>
         kill(process, `crash soon after append ${soon} (${kinds(entries)})`),
       );
     }
@@ -139,7 +139,7 @@ export class Disk {
 
 /** Crashes are likelier where something begins or ends for good: there are few such moments in a run. */
 const weightOf = (entries: readonly NewEntry[]): number =>
-  entries.some(({ kind }) => TURNING_POINTS.has(kind)) ? 6 : 1;
+  entries.some(({ kind }) => TURNING_POINTS.has(kind)) ? 8 : 1;
 const TURNING_POINTS: ReadonlySet<string> = new Set([
   'requested',
   'admitted',

@@ -7,7 +7,7 @@ import { PLANTED_BUGS, type PlantedBug } from './planted/bugs.ts';
 import { plant } from './planted/plant.ts';
 
 const run = promisify(execFile);
-const SEEDS = 500;
+const SEEDS = 1_000;
 const rows: string[] = [];
 
 interface Found {
