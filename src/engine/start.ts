@@ -45,6 +45,8 @@ export interface RunningEngine {
   resume(): void;
   /** What cannot be done right now, in words. */
   troubles(): readonly string[];
+  /** Why the journal cannot be written, and so nothing is done; null when it can. */
+  storeTrouble(): string | null;
   /** Stops acting. Instances, gateways and effects under way are left to the next control plane. */
   close(): void;
 }
@@ -210,6 +212,7 @@ export function startEngine(options: StartOptions): RunningEngine {
       }
     },
     troubles: () => [...troubles.values()],
+    storeTrouble: () => troubles.get('store') ?? null,
     close() {
       engine.close();
       analyst.close();

@@ -479,6 +479,9 @@ describe('the state folder', () => {
       await until(async () =>
         expect((await sandbox.veza(['status'])).stdout).toMatch(/journal\.db is not available: the disk is full/),
       );
+      expect((await sandbox.veza(['show', 'latest'])).stdout).toMatch(
+        /the store, nothing is started or moved meanwhile/,
+      );
       rows.push({
         scenario: 'a full disk in a deployment',
         status: 0,

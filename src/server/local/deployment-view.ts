@@ -8,6 +8,8 @@ export interface ViewFacts {
   readonly startedAt: number;
   book(leg: number): TrafficBook | null;
   seen(leg: number): Seen | null;
+  /** What keeps every deployment from going on, whatever it waits for itself. */
+  readonly storeTrouble: string | null;
   /** Public address of a service; null when it has none. */
   url(service: string): string | null;
   /** How a release is called by people: the first line of its commit's message. */
@@ -32,7 +34,7 @@ export function deploymentView(state: DeploymentState, facts: ViewFacts): Deploy
     step: state.step,
     steps: group?.steps.map(({ weight }) => weight) ?? [],
     legs: plan.legs.map((_, index) => legView(state, index, facts)),
-    waitsFor: waitsFor(state, facts.now, (leg) => facts.seen(leg)),
+    waitsFor: waits(state, facts),
     until: waitsUntil(state, facts.now, (leg) => facts.seen(leg)),
     holds: state.holds,
     reason: reasonView(state),
@@ -44,6 +46,13 @@ export function deploymentView(state: DeploymentState, facts: ViewFacts): Deploy
     supersededBy: state.supersededBy,
     summary: summary(state, facts),
   };
+}
+
+/** Without a journal nothing is done, so that is what it waits for. */
+function waits(state: DeploymentState, facts: ViewFacts): string | null {
+  const own = waitsFor(state, facts.now, (leg) => facts.seen(leg));
+  if (facts.storeTrouble === null || isFinal(state.phase)) return own;
+  return `the store, nothing is started or moved meanwhile: ${facts.storeTrouble}`;
 }
 
 /** The core names the leg in the text; here it has a field of its own. */

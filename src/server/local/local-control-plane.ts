@@ -356,6 +356,7 @@ export class LocalControlPlane implements ControlPlane {
       startedAt: this.#parts.startedAtOf(id),
       book: (leg) => running.analyst.book(id, leg),
       seen: (leg) => running.analyst.seen(id, leg),
+      storeTrouble: running.storeTrouble(),
       url: (service) => (declared === undefined ? null : this.#url(declared, service)),
       subject: (release) => (shelf.has(release) ? shelf.get(release as ReleaseId).subject : release),
     });
