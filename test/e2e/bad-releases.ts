@@ -8,7 +8,7 @@ export interface BadRelease {
   readonly ends: 'reverted' | 'live';
   /** What a person must be able to read in the reason; null where there is none to give. */
   readonly says: RegExp | null;
-  /** Why user requests may be lost with the instances that answer them: no router can give what a dead process took along. */
+  /** Requests may be lost with the instance that had them: no router can give what a dead process took along. */
   readonly loses: boolean;
 }
 
@@ -16,7 +16,13 @@ export interface BadRelease {
 const good: Behaviour = { workMs: 120 };
 
 export const badReleases = (crashAfterSeconds: number): readonly BadRelease[] => [
-  { name: 'never ready', behaviour: { neverReady: true }, ends: 'reverted', says: /0 of 1 instances ready.*503/, loses: false },
+  {
+    name: 'never ready',
+    behaviour: { neverReady: true },
+    ends: 'reverted',
+    says: /0 of 1 instances ready.*503/,
+    loses: false,
+  },
   {
     name: 'crashes at start',
     behaviour: { crashAtStart: true },
@@ -31,8 +37,20 @@ export const badReleases = (crashAfterSeconds: number): readonly BadRelease[] =>
     says: new RegExp(`exited with status 1.*crashes after ${crashAfterSeconds} s`),
     loses: true,
   },
-  { name: 'fails 20 %', behaviour: { failPercent: 20 }, ends: 'reverted', says: /% of \d+ requests failed, limit 1 %/, loses: false },
-  { name: '5x slower', behaviour: { slowFactor: 5 }, ends: 'reverted', says: /p99 is \d+ ms over \d+ requests, limit 500 ms/, loses: false },
+  {
+    name: 'fails 20 %',
+    behaviour: { failPercent: 20 },
+    ends: 'reverted',
+    says: /% of \d+ requests failed, limit 1 %/,
+    loses: false,
+  },
+  {
+    name: '5x slower',
+    behaviour: { slowFactor: 5 },
+    ends: 'reverted',
+    says: /p99 is \d+ ms over \d+ requests, limit 500 ms/,
+    loses: false,
+  },
   { name: 'hangs', behaviour: { hang: true }, ends: 'reverted', says: /still have no answer/, loses: true },
   {
     name: 'leaks to its limit',
@@ -74,29 +92,29 @@ export interface BadReleaseRow {
 }
 
 export interface BadReleasesOptions {
+  /** Steps and windows as short as they can be to see anything. */
+  readonly brief: boolean;
   readonly crashAfterSeconds: number;
   readonly rate: number;
   readonly only?: RegExp;
   readonly log: (line: string) => void;
 }
 
-const strategy: DemoStrategy = {
+const strategyFor = (brief: boolean): DemoStrategy => ({
   kind: 'canary',
-  steps: [5, 25, 50],
-  hold: '2s',
-  watch: '8s',
+  ...(brief ? { steps: [10, 50], hold: '1s', watch: '4s' } : { steps: [5, 25, 50], hold: '2s', watch: '8s' }),
   keepWarm: '500ms',
   limits: { minSuccess: '99%', maxP99: '500ms', minRequests: 20 },
   deadlines: { starting: '6s' },
-};
+});
 
 /** Ships each kind of bad release to a platform with users on it, and looks at what becomes of it. */
 export async function runBadReleases(
   options: BadReleasesOptions,
 ): Promise<{ readonly rows: readonly BadReleaseRow[]; readonly report: LoadReport }> {
-  const { crashAfterSeconds, rate, only, log } = options;
+  const { brief, crashAfterSeconds, rate, only, log } = options;
   const demo = await DeployedDemo.start({
-    strategy,
+    strategy: strategyFor(brief),
     limits: { memory: '200MB' },
     stop: { grace: '2s' },
     restart: { backoff: '200ms', maxBackoff: '1s', crashLoopAfter: 2, window: '2m' },
@@ -137,7 +155,6 @@ async function ship(demo: DeployedDemo, load: LoadRun, release: BadRelease, vers
     if (committedAt !== null || (reason !== null && weight === 0)) settled ??= performance.now();
   });
   const ended = performance.now();
-  if (process.env.VEZA_EVENTS !== undefined) for (const { at, text } of await demo.events(id)) console.log(new Date(at).toISOString(), text);
   const after = load.snapshot();
   // Stable has everything again: nothing goes wrong any more.
   await new Promise((resolve) => setTimeout(resolve, 2_000));

@@ -55,7 +55,11 @@ export class DeployedDemo {
   }
 
   /** Commits a version of some services and builds it. Returns the ids of the releases. */
-  async build(version: string, services: readonly DemoService[], behaviour: Behaviour = {}): Promise<readonly string[]> {
+  async build(
+    version: string,
+    services: readonly DemoService[],
+    behaviour: Behaviour = {},
+  ): Promise<readonly string[]> {
     const { dir } = this.project;
     for (const service of services) {
       const file = join(dir, 'services', service, 'behaviour.json');

@@ -13,6 +13,7 @@ const { values } = parseArgs({
   },
 });
 const { rows, report } = await runBadReleases({
+  brief: false,
   crashAfterSeconds: Number(values['crash-after']),
   rate: Number(values.rate),
   ...(values.only === undefined ? {} : { only: new RegExp(values.only) }),

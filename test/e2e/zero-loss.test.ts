@@ -15,5 +15,7 @@ test('given steady traffic of every kind, deploying by every strategy, alone and
   expect(report.operations.ws.requests).toBeGreaterThan(4);
   expect(report.operations.events.requests).toBeGreaterThan(4);
   const versions = Object.values(report.releases).map(({ name }) => name);
-  expect(versions).toEqual(expect.arrayContaining(['web v0', 'web v1', 'web v2', 'web v3', 'api v4', 'api v5', 'api v6']));
+  expect(versions).toEqual(
+    expect.arrayContaining(['web v0', 'web v1', 'web v2', 'web v3', 'api v4', 'api v5', 'api v6']),
+  );
 }, 180_000);

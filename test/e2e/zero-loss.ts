@@ -93,7 +93,8 @@ export async function runZeroLoss({ each, rate, log }: ZeroLossOptions): Promise
           wrong: after.wrong - before.wrong,
         };
         rows.push(row);
-        if (row.phase !== 'succeeded') for (const { at, text } of await demo.events(id)) log(`   ${new Date(at).toISOString()} ${text}`);
+        if (row.phase !== 'succeeded')
+          for (const { at, text } of await demo.events(id)) log(`   ${new Date(at).toISOString()} ${text}`);
         log(
           `${String(number).padStart(2)} ${row.strategy.padEnd(10)} ${row.services.join('+').padEnd(14)} ${row.phase} in ${row.seconds.toFixed(1)} s, ` +
             `${row.requests} requests, ${row.lost} lost, ${row.wrong} wrong${row.reason === null ? '' : ` (${row.reason})`}`,
