@@ -111,7 +111,7 @@ describe('a live display', () => {
     live.end();
   });
 
-  it('appends a line on every change where it cannot redraw, and at least every 10 s', () => {
+  it('appends a line on every change where it cannot redraw, and one after 10 s without', () => {
     const live = liveDisplay(terminalOf(screen, false), Date.now, new Map());
     for (let second = 0; second < 25; second += 1) {
       live.update(deployment({ until: NOW + second, phase: second < 3 ? 'starting' : 'stepping' }));
@@ -122,8 +122,17 @@ describe('a live display', () => {
       'dep_12 starting:',
       'dep_12 stepping:',
       'dep_12 stepping:',
-      'dep_12 stepping:',
     ]);
     expect(screen.lines.join('')).not.toContain('\u001B');
+  });
+
+  it('repeats what stays the same ever more seldom: a wait of hours does not fill a log', () => {
+    const live = liveDisplay(terminalOf(screen, false), Date.now, new Map());
+    for (let second = 0; second < 3_600; second += 1) {
+      live.update(deployment());
+      vi.advanceTimersByTime(1_000);
+    }
+    expect(screen.lines.length).toBeGreaterThan(10);
+    expect(screen.lines.length).toBeLessThan(20);
   });
 });

@@ -16,6 +16,8 @@ const REDRAW_MS = 1_000;
 /** A frame more often than this helps nobody. */
 const FRAME_MS = 80;
 const PLAIN_EVERY_MS = 10_000;
+/** Who waits for hours (for an approval) need not fill a log meanwhile. */
+const PLAIN_SELDOM_MS = 300_000;
 
 /** A display that fits the terminal: redrawn in place, or lines appended on every change. */
 export function liveDisplay(terminal: Terminal, now: () => number, labels: Labels): Live {
@@ -88,14 +90,16 @@ function redrawn(terminal: Terminal, now: () => number, labels: Labels): Live {
 }
 
 function appended(terminal: Terminal, now: () => number): Live {
-  const shown = new Map<string, { readonly key: string; readonly at: number }>();
+  const shown = new Map<string, { readonly key: string; readonly at: number; readonly pauseMs: number }>();
   let away = false;
   return {
     update: (view) => {
       const key = changeKey(view);
       const before = shown.get(view.id);
-      if (before !== undefined && before.key === key && now() - before.at < PLAIN_EVERY_MS) return;
-      shown.set(view.id, { key, at: now() });
+      const isSame = before !== undefined && before.key === key;
+      if (isSame && now() - before.at < before.pauseMs) return;
+      const pauseMs = isSame ? Math.min(PLAIN_SELDOM_MS, 2 * before.pauseMs) : PLAIN_EVERY_MS;
+      shown.set(view.id, { key, at: now(), pauseMs });
       terminal.out(changeLine(view, now()));
     },
     away: (since) => {

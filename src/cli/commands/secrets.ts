@@ -50,8 +50,8 @@ const listSecrets: Verb = {
     name: 'list',
     summary: 'names of secrets, set or missing; never a value',
     examples: [
-      ['veza secrets list', 'of all environments'],
-      ['veza secrets list -e production', 'of one'],
+      ['veza secrets list', 'of the default environment'],
+      ['veza secrets list -e production', 'of another'],
     ],
   },
   action: async ({ client, terminal, json, now, environment }) => {
