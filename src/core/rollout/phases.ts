@@ -21,7 +21,12 @@ const WINDOW_SLACK_MS = 60_000;
 export function enterPreparing(draft: Draft): void {
   const { deadlines, approval } = draft.plan;
   const waitsForPerson = approval && draft.approvedBy === null;
-  enterPhase(draft, 'preparing', 'working', waitsForPerson ? deadlines.pausedMs : deadlines.preparingMs);
+  enterPhase(
+    draft,
+    'preparing',
+    'working',
+    waitsForPerson ? Math.max(deadlines.preparingMs, deadlines.pausedMs) : deadlines.preparingMs,
+  );
   draft.plan.legs.forEach((_, leg) => {
     request(draft, leg, { kind: 'check-policy' });
     request(draft, leg, { kind: 'verify-artifact' });

@@ -230,6 +230,15 @@ describe('operations', () => {
     expect(refused?.instead).toContain('veza rollback');
   });
 
+  it('waits for an approval as long as preparing or a pause may last, whichever is longer', () => {
+    const day = 86_400_000;
+    const deadlines = { ...testDeadlines, preparingMs: day as typeof testDeadlines.preparingMs };
+    const stage = new Stage(testPlan([testLeg('api')], { approval: true, deadlines }));
+    expect(stage.state.deadline - stage.state.since).toBe(day);
+    const short = new Stage(testPlan([testLeg('api')], { approval: true }));
+    expect(short.state.deadline - short.state.since).toBe(testDeadlines.pausedMs);
+  });
+
   it('waits for an approval and starts when it comes', () => {
     const stage = new Stage(testPlan([testLeg('api')], { approval: true }));
     expect(stage.state.phase).toBe('preparing');
