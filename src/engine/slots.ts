@@ -106,14 +106,23 @@ export class Slots {
     return status !== null && status.release === release ? status.instances.length : 0;
   }
 
-  /** Makes a slot run `count` instances of a release. */
+  /**
+   * Makes a slot run `count` instances of a release; more when it runs more of it already, left over from another
+   * deployment. One that is stopped here could be in the table: only `remove` stops what has been ready.
+   */
   async apply(release: ReleaseId, service: string, slot: Slot, count: number, signal: AbortSignal): Promise<void> {
     await this.#inTurn(service, slot, async () => {
       signal.throwIfAborted();
       const declared = this.service(release, service);
       const variables = await this.#parts.configuration.variables(declared, signal);
-      await this.#parts.runtime.apply(await this.#desire(release, declared, slot, count, variables, signal), signal);
+      const size = Math.max(count, this.#wanted(service, slot, release));
+      await this.#parts.runtime.apply(await this.#desire(release, declared, slot, size, variables, signal), signal);
     });
+  }
+
+  #wanted(service: string, slot: Slot, release: string): number {
+    const status = this.status(service, slot);
+    return status !== null && status.release === release ? status.wanted : 0;
   }
 
   async remove(service: string, slot: Slot, signal: AbortSignal): Promise<void> {
