@@ -11,11 +11,12 @@ import type { Clock } from './clock.ts';
 import { TrafficBook } from './traffic-book.ts';
 
 const POLL_MS = 500;
+/** A router looks at its clock four times a second: asked so long after the end of a second it has closed it, mostly. */
+const AFTER_SECOND_MS = 300;
 /** An answer is told at least this often, so that a crash costs a watch window no more than this. */
 const REPORT_MS = 5_000;
 /** Without a closed second for this long while users are on the candidate, the counts are missing. */
 const MISSING_AFTER_MS = 10_000;
-/** A second closes this long after it ended, at the latest; younger ones may still be counting. */
 const SECOND_MS = 1_000;
 /** So far back a judge looks. */
 const LOOK_BACK_MS = 60_000;
@@ -80,8 +81,7 @@ export class Analyst {
     const watched = this.#watched.get(`${id}/${leg}`);
     if (watched === undefined) return null;
     const { observedMs, trafficMs, countsFrom, lastSecond } = watched;
-    const firstSecond = Math.ceil(countsFrom / SECOND_MS);
-    return { observedMs, trafficMs, upTo: Math.max(firstSecond, lastSecond + 1) * SECOND_MS };
+    return { observedMs, trafficMs, upTo: Math.max(countsFrom, (lastSecond + 1) * SECOND_MS) };
   }
 
   /** An environment is let go: nobody can be asked for its counts. */
@@ -146,7 +146,8 @@ export class Analyst {
   }
 
   #poll(): void {
-    this.#cancel = this.#parts.clock.after(POLL_MS, () => {
+    const untilNext = POLL_MS - ((this.#parts.clock.now() + POLL_MS - AFTER_SECOND_MS) % POLL_MS);
+    this.#cancel = this.#parts.clock.after(untilNext, () => {
       this.#cancel = null;
       for (const watched of this.#watched.values()) void this.#read(watched);
       if (this.#watched.size > 0 && !this.#abort.signal.aborted) this.#poll();
@@ -174,9 +175,11 @@ export class Analyst {
       watched.lastSecond = second.second;
       watched.state = watched.judge.observe(watched.state, second);
       watched.book.add(second);
-      if (second.second * SECOND_MS < watched.countsFrom) continue;
-      watched.observedMs += SECOND_MS;
-      if (second.arms.candidate.requests > 0) watched.trafficMs += SECOND_MS;
+      // Of a second in which the window was opened, the part behind that counts.
+      const within = Math.min(SECOND_MS, (second.second + 1) * SECOND_MS - watched.countsFrom);
+      if (within <= 0) continue;
+      watched.observedMs += within;
+      if (second.arms.candidate.requests > 0) watched.trafficMs += within;
     }
     if (seconds.length > 0) watched.heardAt = now;
     this.#tellMissing(watched, now - watched.heardAt > MISSING_AFTER_MS);

@@ -5,14 +5,14 @@ import { keptSeconds, TrafficCounters } from './counters.ts';
 import { SecondClock } from './second-clock.ts';
 
 describe('traffic counters', () => {
-  it('count a request into its second, arm and class, and close the second behind the watermark', () => {
+  it('count a request into its second, arm and class, and close the second once it is over', () => {
     const counters = new TrafficCounters('web');
     counters.advance([10], 10);
     counters.record(10, 'stable', 'ok', 5);
     counters.record(10, 'candidate', 'gateway-error', 7);
-    counters.advance([11], 11);
+    counters.advance([], 10);
     expect(counters.since(0)).toEqual([]);
-    counters.advance([12], 12);
+    counters.advance([11], 11);
     expect(counters.since(0)).toMatchObject([
       {
         second: 10,
@@ -28,12 +28,12 @@ describe('traffic counters', () => {
     const counters = new TrafficCounters('web');
     counters.advance([10], 10);
     counters.record(10, 'candidate', 'ok', 5);
+    counters.waits(11, 'candidate', 700);
+    counters.waits(11, 'candidate', 700);
     counters.advance([11], 11);
-    counters.waits(11, 'candidate', 700);
-    counters.waits(11, 'candidate', 700);
-    counters.advance([12], 12);
     counters.waits(12, 'candidate', 1_700);
-    counters.advance([13, 14], 14);
+    counters.advance([12], 12);
+    counters.advance([13], 13);
     expect(counters.since(0).map(({ arms }) => [arms.candidate.requests, arms.candidate.waiting])).toEqual([
       [1, [[bucketOf(700), 2]]],
       [0, [[bucketOf(1_700), 1]]],
@@ -50,8 +50,9 @@ describe('traffic counters', () => {
       [1, 0],
       [2, 0],
       [9, 0],
+      [10, 0],
     ]);
-    expect(counters.since(2).map(({ second }) => second)).toEqual([9]);
+    expect(counters.since(2).map(({ second }) => second)).toEqual([9, 10]);
   });
 
   it('lose nothing and invent nothing', () => {

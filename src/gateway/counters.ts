@@ -7,9 +7,6 @@ export type Outcome = 'ok' | 'client-error' | 'server-error' | 'gateway-error';
 
 /** Seconds that are kept after they were closed. */
 export const keptSeconds = 16 * 60;
-/** A second is closed when the clock is this many seconds past its beginning; nothing is counted into it any more. */
-export const watermarkSeconds = 2;
-
 const nothing: ArmSecond = { requests: 0, serverErrors: 0, gatewayErrors: 0, clientErrors: 0, latency: [] };
 
 class OpenArm {
@@ -67,7 +64,7 @@ export class TrafficCounters {
   }
 
   /**
-   * A request that has no answer yet, at the end of a second. Call it right after `advance`, once for each.
+   * A request that has no answer yet, at the end of a second. Call it right before `advance`, once for each.
    *
    * @param second the second that has just begun
    * @param waitedMs milliseconds
@@ -80,13 +77,14 @@ export class TrafficCounters {
   }
 
   /**
-   * Marks seconds as observed, with or without traffic, and closes what is past the watermark.
+   * Marks seconds as observed, with or without traffic, and closes those that are over: what ends later is counted later,
+   * by the same clock, so nothing can come too late.
    *
    * @param now the second that it is
    */
   advance(observed: readonly number[], now: number): void {
     for (const second of observed) this.#openSecond(second);
-    const due = [...this.#open.keys()].filter((second) => now - second >= watermarkSeconds).sort((a, b) => a - b);
+    const due = [...this.#open.keys()].filter((second) => second < now).sort((a, b) => a - b);
     for (const second of due) {
       const open = this.#open.get(second);
       this.#open.delete(second);

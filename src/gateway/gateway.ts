@@ -284,8 +284,8 @@ export class Gateway implements RoutingContext, ExchangeContext {
     for (const service of this.#services.values()) {
       service.sweep(now);
       if (observed.length === 0) continue;
-      service.counters.advance(observed, second);
       service.countWaiting(second, now);
+      service.counters.advance(observed, second);
     }
     // Streams that came through while the gateway was already stopping.
     if (this.#closing) this.#tellStreams('shutdown');
