@@ -71,7 +71,7 @@ export function scoreboard(scenes: readonly SceneResult[], load: LoadReport, sty
       { title: 'REQUESTS', align: 'right' },
       { title: 'LOST', align: 'right' },
       { title: 'WRONG', align: 'right' },
-      { title: 'FAILED BY THE RELEASE', align: 'right' },
+      { title: 'FAILED BY IT', align: 'right' },
     ],
     rows,
   );

@@ -72,12 +72,9 @@ export class Story {
   startTraffic(): LoadRun {
     this.#heading('traffic, from now on');
     this.#load = startLoad({ target: this.#project.url, rate: REQUESTS_PER_SECOND, duration: '10m' });
-    this.#detail(
-      `${REQUESTS_PER_SECOND} requests/s over kept-alive connections: GETs, POSTs into PostgreSQL, calls through all three services;`,
-    );
-    this.#detail(
-      'a 5 MB upload every 2 s, 4 event streams, 4 WebSockets. Every answer is checked: sequence, checksum, length.',
-    );
+    this.#detail(`${REQUESTS_PER_SECOND} requests/s on kept connections: pages, POSTs into PostgreSQL, calls through`);
+    this.#detail('all three services; a 5 MB upload every 2 s, 4 event streams, 4 WebSockets.');
+    this.#detail('Every answer is checked: sequence, checksum, length.');
     return this.#load;
   }
 
@@ -168,7 +165,8 @@ export class Story {
       });
       await disturbed;
       shown.end();
-      const { style } = this.#terminal;
+      // Indented by two.
+      const style = { ...this.#terminal.style, width: this.#terminal.style.width - 2 };
       for (const line of outcomeLines(view, { style, now: Date.now(), labels: this.#labels }))
         this.#terminal.out(`  ${line}`);
       return { view, exposedSeconds: exposedAt === null || backAt === null ? null : (backAt - exposedAt) / 1_000 };
@@ -182,7 +180,7 @@ export class Story {
     const good = isLive === (shipment.expect === 'live');
     this.scenes.push({
       title: shipment.title,
-      outcome: isLive ? 'live' : 'taken back by itself',
+      outcome: isLive ? 'live' : 'taken back',
       good,
       seconds,
       ...counts,
