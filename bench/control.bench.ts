@@ -12,12 +12,15 @@ const SIZES = [10, 100, 1_000] as const;
 const RUN = fileURLToPath(new URL('control/run.ts', import.meta.url));
 
 /** Figures for each size, and how they grow from 100 to 1,000 services (the smaller size is the peer). */
-export async function run({ signal, progress }: BenchContext): Promise<readonly Figure[]> {
+export async function run(context: BenchContext): Promise<readonly Figure[]> {
   const figures: Figure[] = [];
   const bySize = new Map<number, ControlFigures>();
   for (const services of SIZES) {
-    progress(`${services} services …`);
-    const { stdout } = await promisify(execFile)(process.execPath, [RUN, String(services)], { signal, maxBuffer: 1e7 });
+    context.progress(`${services} services …`);
+    const { stdout } = await promisify(execFile)(process.execPath, [RUN, String(services)], {
+      signal: context.signal,
+      maxBuffer: 1e7,
+    });
     const measured = JSON.parse(stdout) as ControlFigures;
     bySize.set(services, measured);
     const at = `${services} services`;

@@ -50,7 +50,9 @@ export class StaleRouterWriteError extends VezaError {
   readonly service: string;
   readonly inForce: { readonly epoch: number; readonly version: number };
   constructor(service: string, inForce: { readonly epoch: number; readonly version: number }) {
-    super(`Router write for ${service} is older than what is in force (epoch ${inForce.epoch}, version ${inForce.version}).`);
+    super(
+      `Router write for ${service} is older than what is in force (epoch ${inForce.epoch}, version ${inForce.version}).`,
+    );
     this.service = service;
     this.inForce = inForce;
   }
@@ -85,7 +87,8 @@ export class FencedError extends VezaError {
   readonly code = 'fenced';
   readonly exitStatus = ExitStatus.conflict;
   override readonly httpStatus = 409;
-  override readonly hint = 'Another control plane has taken over; this one must stop. Run `veza status` to see which one is in charge.';
+  override readonly hint =
+    'Another control plane has taken over; this one must stop. Run `veza status` to see which one is in charge.';
   readonly epoch: number;
   readonly highest: number;
   constructor(epoch: number, highest: number) {
@@ -148,7 +151,11 @@ export class ControlPlaneStartError extends VezaError {
   override readonly httpStatus = 503;
   override readonly hint: string;
   readonly stateDir: string;
-  constructor(stateDir: string, reason: string, hint = `Its log is ${stateDir}/control.log; \`veza doctor\` checks what it needs.`) {
+  constructor(
+    stateDir: string,
+    reason: string,
+    hint = `Its log is ${stateDir}/control.log; \`veza doctor\` checks what it needs.`,
+  ) {
     super(`The control plane did not start: ${reason}.`);
     this.stateDir = stateDir;
     this.hint = hint;
@@ -194,7 +201,8 @@ export class NoCommittedSourceError extends VezaError {
     );
     this.folder = folder;
     const commit = 'git add --all && git commit -m "First version"';
-    this.hint = what === 'no-repository' ? `Run \`git init && ${commit}\` in ${folder}.` : `Run \`${commit}\` in ${folder}.`;
+    this.hint =
+      what === 'no-repository' ? `Run \`git init && ${commit}\` in ${folder}.` : `Run \`${commit}\` in ${folder}.`;
   }
 }
 
@@ -280,7 +288,8 @@ export class BuildTimeoutError extends VezaError {
   readonly code = 'build-timeout';
   readonly exitStatus = ExitStatus.failed;
   override readonly httpStatus = 422;
-  override readonly hint = 'Look at the last lines for what it waits for; a build must not ask questions or start a server.';
+  override readonly hint =
+    'Look at the last lines for what it waits for; a build must not ask questions or start a server.';
   readonly command: readonly string[];
   readonly lastLines: readonly string[];
   constructor(command: readonly string[], limitMs: number, lastLines: readonly string[]) {
@@ -421,13 +430,17 @@ export class UnknownNameError extends VezaError {
   /** @param kind - what it should have been a name of, in words: "service", "environment" */
   constructor(kind: string, written: string, known: readonly string[]) {
     const suggestion = nearest(written, known);
-    super(`There is no ${kind} called \`${written}\`${suggestion === null ? '.' : `; did you mean \`${suggestion}\`?`}`);
+    super(
+      `There is no ${kind} called \`${written}\`${suggestion === null ? '.' : `; did you mean \`${suggestion}\`?`}`,
+    );
     this.kind = kind;
     this.written = written;
     this.known = known;
     const shown = known.slice(0, 12).join(', ');
     this.hint =
-      known.length === 0 ? `There is no ${kind} yet.` : `Known: ${shown}${known.length > 12 ? `, and ${known.length - 12} more` : ''}.`;
+      known.length === 0
+        ? `There is no ${kind} yet.`
+        : `Known: ${shown}${known.length > 12 ? `, and ${known.length - 12} more` : ''}.`;
   }
 }
 
@@ -481,7 +494,8 @@ export class ControlPlaneLostError extends VezaError {
   readonly code = 'control-plane-lost';
   readonly exitStatus = ExitStatus.unreachable;
   override readonly httpStatus = 503;
-  override readonly hint = 'Traffic goes on without it, and so do deployments once it is back: `veza up`, then `veza status`.';
+  override readonly hint =
+    'Traffic goes on without it, and so do deployments once it is back: `veza up`, then `veza status`.';
   constructor(reason: string) {
     super(`The control plane went away: ${reason}.`);
   }
@@ -526,7 +540,8 @@ export class UsageError extends VezaError {
 export class ProjectNotFoundError extends VezaError {
   readonly code = 'project-not-found';
   readonly exitStatus = ExitStatus.usage;
-  override readonly hint = 'Go to the project, name it with --project DIR, or make a working example here: `veza init`.';
+  override readonly hint =
+    'Go to the project, name it with --project DIR, or make a working example here: `veza init`.';
   readonly directory: string;
   constructor(directory: string) {
     super(`There is no veza.config.ts in ${directory} or a folder above it.`);
@@ -539,7 +554,8 @@ export class EndpointNotFoundError extends VezaError {
   readonly code = 'endpoint-not-found';
   readonly exitStatus = ExitStatus.failed;
   override readonly httpStatus = 404;
-  override readonly hint = 'The API is described at /v1/openapi.json; a client of another version may ask for what is not there.';
+  override readonly hint =
+    'The API is described at /v1/openapi.json; a client of another version may ask for what is not there.';
   constructor(method: string, path: string) {
     super(`The API has no ${method} ${path}.`);
   }
@@ -550,7 +566,8 @@ export class SocketInUseError extends VezaError {
   readonly code = 'socket-in-use';
   readonly exitStatus = ExitStatus.conflict;
   override readonly httpStatus = 409;
-  override readonly hint = 'Use the control plane that runs (`veza status`), or end it first (`veza down --keep-running`).';
+  override readonly hint =
+    'Use the control plane that runs (`veza status`), or end it first (`veza down --keep-running`).';
   readonly path: string;
   constructor(path: string) {
     super(`Another control plane answers on ${path}.`);
@@ -622,7 +639,8 @@ export class RuntimeFolderError extends VezaError {
 export class ProgramNotStartedError extends VezaError {
   readonly code = 'program-not-started';
   readonly exitStatus = ExitStatus.failed;
-  override readonly hint = 'Programs are looked for in PATH, or in the artifact when they are given with a path (./bin/migrate).';
+  override readonly hint =
+    'Programs are looked for in PATH, or in the artifact when they are given with a path (./bin/migrate).';
   readonly program: string;
   constructor(program: string, directory: string, detail: string) {
     super(`${program} could not be started in ${directory}: ${detail}.`);
@@ -773,8 +791,10 @@ export class ConfigInvalidError extends VezaError {
   }
 }
 
-const placeOf = (file: string, { line, column }: { readonly line: number | null; readonly column: number | null }): string =>
-  line === null ? file : `${file}:${line}${column === null ? '' : `:${column}`}`;
+const placeOf = (
+  file: string,
+  { line, column }: { readonly line: number | null; readonly column: number | null },
+): string => (line === null ? file : `${file}:${line}${column === null ? '' : `:${column}`}`);
 
 /** The gateway's process could not be started, or ended before it answered. */
 export class GatewayStartError extends VezaError {
@@ -805,9 +825,6 @@ export class GatewayMismatchError extends VezaError {
   readonly exitStatus = ExitStatus.conflict;
   override readonly httpStatus = 409;
   override readonly hint = 'Run `veza down`, then `veza up`.';
-  constructor(message: string) {
-    super(message);
-  }
 }
 
 /** The gateway refused a message: a port is taken, an instance is still in the table, a value is out of range. */
@@ -833,7 +850,8 @@ export class NothingToRollBackError extends VezaError {
   readonly code = 'nothing-to-roll-back';
   readonly exitStatus = ExitStatus.refused;
   override readonly httpStatus = 409;
-  override readonly hint = 'A rollback goes to a release that has been live here. `veza releases` lists what there is; `--to ID` names one.';
+  override readonly hint =
+    'A rollback goes to a release that has been live here. `veza releases` lists what there is; `--to ID` names one.';
   constructor(service: string | null, environment: string) {
     super(
       service === null
@@ -852,7 +870,12 @@ export class MissingSecretError extends VezaError {
   readonly environment: string;
   readonly neededBy: string;
   readonly secret: string;
-  constructor(request: { readonly environment: string; readonly neededBy: string; readonly secret: string; readonly reference: string }) {
+  constructor(request: {
+    readonly environment: string;
+    readonly neededBy: string;
+    readonly secret: string;
+    readonly reference: string;
+  }) {
     const { environment, neededBy, secret, reference } = request;
     super(`${neededBy} needs the secret ${secret} (${reference}), which is not set in ${environment}.`);
     this.environment = environment;

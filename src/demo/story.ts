@@ -144,14 +144,14 @@ export class Story {
     const shown = once(live);
     let exposedAt: number | null = null;
     let backAt: number | null = null;
-    let disturbed: Promise<void> | null = null;
+    const disturbances: Promise<void>[] = [];
     const onView = (view: DeploymentView): void => {
       const weight = Math.max(0, ...view.legs.map((leg) => leg.weight));
       if (weight > 0) exposedAt ??= Date.now();
       if (weight === 0 && exposedAt !== null && view.reason !== null) backAt ??= Date.now();
       live.update(view);
       if (shipment.during !== undefined && view.phase === 'stepping' && view.step === 1 && view.stage === 'holding') {
-        disturbed ??= shipment.during(view);
+        if (disturbances.length === 0) disturbances.push(shipment.during(view));
       }
     };
     try {
@@ -163,7 +163,7 @@ export class Story {
         onView,
         onAway: (since) => live.away(since),
       });
-      await disturbed;
+      await Promise.all(disturbances);
       shown.end();
       // Indented by two.
       const style = { ...this.#terminal.style, width: this.#terminal.style.width - 2 };

@@ -11,7 +11,10 @@ const REASONS: Readonly<Record<number, readonly [reason: string, hint: string]>>
   7: ['out of memory', 'Free some memory, then try again.'],
   8: ['it is read-only', 'Make the state folder writable for this user, or choose another one.'],
   10: ['input/output error', 'Check the disk (dmesg, free space); the store goes on by itself once it answers again.'],
-  13: ['the disk is full', 'Free some space. A control plane that runs goes on by itself then; one that did not start is started with `veza up`.'],
+  13: [
+    'the disk is full',
+    'Free some space. A control plane that runs goes on by itself then; one that did not start is started with `veza up`.',
+  ],
   14: ['it cannot be opened', 'Check that the folder exists and that this user may read and write it.'],
 };
 
