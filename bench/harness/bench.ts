@@ -14,7 +14,7 @@ export interface Bench {
 export interface BenchContext {
   readonly signal: AbortSignal;
   /** Says what is being done now, to whoever waits for it. */
-  progress(line: string): void;
+  readonly progress: (line: string) => void;
 }
 
 /** One measured number. */
