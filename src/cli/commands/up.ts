@@ -1,11 +1,15 @@
 import { Option } from 'commander';
-import type { InfoView } from '../../api/schemas.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { InfoView, ServiceStatusView } from '../../api/schemas.ts';
 import { controlLogPath } from '../../api/control-file.ts';
 import { ControlPlaneNotRunningError, ExitStatus } from '../../errors.ts';
 import { runForeground, startDetached } from '../control-process.ts';
 import { durationText } from '../render/numbers.ts';
 import { paint, sign } from '../render/style.ts';
 import type { Verb, VerbContext } from '../verb.ts';
+
+const READY_PATIENCE_MS = 20_000;
+const READY_POLL_MS = 200;
 
 export const up: Verb = {
   definition: {
@@ -35,11 +39,39 @@ export const up: Verb = {
         if (!json) terminal.note(paint(terminal.style, 'dim', `  ${text}`));
       },
     });
+    const waiting = await untilReady(context, client);
     const info = await client.call('info', {});
     say(context, info, `The control plane is up (pid ${info.pid}) after ${durationText(now() - started)}.`);
+    if (waiting.length > 0 && !json) {
+      terminal.note(`  Not ready yet: ${waiting.map(readyText).join(', ')}. \`veza status\` says more.`);
+    }
     return ExitStatus.ok;
   },
 };
+
+/**
+ * What was live before comes up again by itself; who reads "up" wants to use it. Waits a while for what is live to be ready,
+ * and returns what is not.
+ */
+async function untilReady(
+  { terminal, json, now, interrupt }: VerbContext,
+  client: ReturnType<VerbContext['client']>,
+): Promise<readonly ServiceStatusView[]> {
+  const end = now() + READY_PATIENCE_MS;
+  let told = '';
+  for (;;) {
+    const { services } = await client.call('status', { query: { environment: null } });
+    const waiting = services.filter(({ stable, ready, wanted }) => stable !== null && ready < wanted);
+    if (waiting.length === 0 || now() >= end) return waiting;
+    const text = waiting.map(readyText).join(', ');
+    if (text !== told && !json) terminal.note(paint(terminal.style, 'dim', `  ${text} …`));
+    told = text;
+    await sleep(READY_POLL_MS, undefined, { signal: interrupt });
+  }
+}
+
+const readyText = ({ environment, service, ready, wanted }: ServiceStatusView): string =>
+  `${environment}: ${service} ${ready}/${wanted} ready`;
 
 async function infoOrNull(_: VerbContext, client: ReturnType<VerbContext['client']>): Promise<InfoView | null> {
   try {
