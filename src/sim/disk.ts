@@ -90,7 +90,9 @@ export class Disk {
     const isTorn = isRough && random.chance(roughness.tornAppend);
     if (timeline.now < this.#downUntil || isTorn) {
       // As after a failed fsync: nothing was recorded as far as the process can see.
-      if (isTorn) this.#ghosts = entries;
+      // Who has lost the lease writes nothing at all, not even by halves.
+      const isFenced = entries.some(({ epoch }) => epoch < this.#journal.head().epoch);
+      if (isTorn && !isFenced) this.#ghosts = entries;
       report.trace(process.name, () => `append refused (${isTorn ? 'torn' : 'down'}): ${kinds(entries)}`);
       throw new StoreUnavailableError('(simulated)', isTorn ? 'failing device' : 'no space', 'Wait.');
     }
