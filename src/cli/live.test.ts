@@ -71,6 +71,20 @@ describe('a live display', () => {
     expect(screen.cursorShown).toBe(true);
   });
 
+  it('keeps lines that are said meanwhile above it, and nothing of its own among them', () => {
+    const live = liveDisplay(terminalOf(screen, true), Date.now, new Map());
+    live.update(deployment({ legs: [leg({ weight: 5 })] }));
+    vi.advanceTimersByTime(500);
+    live.say('$ kill -9 4711');
+    vi.advanceTimersByTime(500);
+    live.update(deployment({ legs: [leg({ weight: 25 })] }));
+    live.say('$ veza up');
+    vi.advanceTimersByTime(500);
+    live.end();
+    expect(screen.rows.slice(0, 3)).toEqual(['what was there before', '$ kill -9 4711', '$ veza up']);
+    expect(screen.shown.match(/dep_12/g)).toHaveLength(1);
+  });
+
   it('shrinks without leaving anything behind', () => {
     const live = liveDisplay(terminalOf(screen, true), Date.now, new Map());
     live.update(deployment({ legs: [leg(), leg({ service: 'api' })] }));

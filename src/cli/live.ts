@@ -8,6 +8,8 @@ import type { Terminal } from './terminal.ts';
 export interface Live {
   update(view: DeploymentView): void;
   away(since: number | null): void;
+  /** A line that stays, above what is redrawn. */
+  say(line: string): void;
   /** Leaves the last state on the screen and gives the terminal back. */
   end(): void;
 }
@@ -30,6 +32,7 @@ function redrawn(terminal: Terminal, now: () => number, labels: Labels): Live {
   let drawn: readonly string[] = [];
   let pending: NodeJS.Timeout | null = null;
   let last = false;
+  let above: string[] = [];
 
   const lines = (): readonly string[] => {
     const { style } = terminal;
@@ -56,7 +59,8 @@ function redrawn(terminal: Terminal, now: () => number, labels: Labels): Live {
     // Lines of the last frame may have wrapped since, when the terminal became narrower.
     const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / terminal.style.width)), 0);
     const up = rows === 0 ? '' : `\u001B[${rows}A\r`;
-    const body = next.map((line) => `${line}\u001B[K\n`).join('');
+    const body = [...above, ...next].map((line) => `${line}\u001B[K\n`).join('');
+    above = [];
     // Synchronised output: terminals that know it show the frame at once, others ignore it.
     terminal.control(`\u001B[?2026h\u001B[?25l${up}${body}\u001B[J\u001B[?2026l`);
     drawn = next;
@@ -78,12 +82,16 @@ function redrawn(terminal: Terminal, now: () => number, labels: Labels): Live {
       awaySince = since;
       soon();
     },
+    say: (line) => {
+      above.push(line);
+      soon();
+    },
     end: () => {
       clearInterval(clock);
       if (pending !== null) clearTimeout(pending);
       offResize();
       last = [...views.values()].every((view) => view.committedAt !== null);
-      if (views.size > 0) draw();
+      if (views.size > 0 || above.length > 0) draw();
       terminal.control('\u001B[?25h');
     },
   };
@@ -109,6 +117,7 @@ function appended(terminal: Terminal, now: () => number): Live {
         `${clockText(now(), now())} control plane ${away ? 'away; traffic goes on, reconnecting' : 'is back'}`,
       );
     },
+    say: (line) => terminal.out(line),
     end: () => {},
   };
 }

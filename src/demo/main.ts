@@ -88,9 +88,9 @@ async function play(scenes: Story, screen: Terminal): Promise<number> {
   for (const line of scoreboard(scenes.scenes, report, style)) screen.out(line);
   const seconds = bad.exposedSeconds === null ? 'never' : `${bad.exposedSeconds.toFixed(1)} s`;
   screen.out('');
-  screen.out(
-    `v3 was back on stable ${seconds} after its first request. ${report.acknowledged.found} of ${report.acknowledged.acknowledged} acknowledged messages are in PostgreSQL.`,
-  );
+  const { found, acknowledged } = report.acknowledged;
+  screen.out(`v3 was back on stable ${seconds} after its first request.`);
+  screen.out(`${found} of ${acknowledged} acknowledged messages are in PostgreSQL.`);
   await writeFile(
     values.report,
     `${JSON.stringify(demoReport(report, bad.exposedSeconds, durationSeconds), null, 2)}\n`,

@@ -45,6 +45,7 @@ export class Story {
   readonly #labels = new Map<string, string>();
   readonly scenes: SceneResult[] = [];
   #load: LoadRun | null = null;
+  #live: Live | null = null;
   #number = 0;
 
   constructor(project: DemoProject, terminal: Terminal, signal: AbortSignal) {
@@ -141,7 +142,11 @@ export class Story {
 
   async #follow(id: string, shipment: Shipment): Promise<Shipped> {
     const live = liveDisplay(this.#terminal, Date.now, this.#labels);
-    const shown = once(live);
+    this.#live = live;
+    const shown = once(() => {
+      this.#live = null;
+      live.end();
+    });
     let exposedAt: number | null = null;
     let backAt: number | null = null;
     const disturbances: Promise<void>[] = [];
@@ -199,25 +204,31 @@ export class Story {
     this.#terminal.out(`${paint(style, 'cyan', String(this.#number))}  ${paint(style, 'bold', text)}`);
   }
 
+  /** Above the live display while there is one. */
+  #say(line: string): void {
+    if (this.#live === null) this.#terminal.out(line);
+    else this.#live.say(line);
+  }
+
   #command(text: string): void {
-    this.#terminal.out(`   ${paint(this.#terminal.style, 'dim', '$')} ${text}`);
+    this.#say(`   ${paint(this.#terminal.style, 'dim', '$')} ${text}`);
   }
 
   #detail(text: string): void {
-    this.#terminal.out(paint(this.#terminal.style, 'dim', `   ${text}`));
+    this.#say(paint(this.#terminal.style, 'dim', `   ${text}`));
   }
 
   #done(text: string): void {
-    this.#terminal.out(`   ${paint(this.#terminal.style, 'green', sign(this.#terminal.style, 'done'))} ${text}`);
+    this.#say(`   ${paint(this.#terminal.style, 'green', sign(this.#terminal.style, 'done'))} ${text}`);
   }
 }
 
 /** A display that is left once, by whichever way comes first. */
-function once(live: Live): Pick<Live, 'end'> {
+function once(end: () => void): { readonly end: () => void } {
   let ended = false;
   return {
     end: () => {
-      if (!ended) live.end();
+      if (!ended) end();
       ended = true;
     },
   };

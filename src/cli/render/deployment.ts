@@ -200,7 +200,8 @@ export function reasonText(view: DeploymentView): string {
 export function outcomeLines(view: DeploymentView, context: RenderContext): readonly string[] {
   const { style } = context;
   const { mark, colour, text } = outcome(view, context);
-  return wrap(`${sign(style, mark)} ${text}`, Math.max(40, style.width)).map((line, index) =>
+  // What follows the first line is indented by two.
+  return wrap(`${sign(style, mark)} ${text}`, Math.max(40, style.width - 2)).map((line, index) =>
     index === 0 ? line.replace(sign(style, mark), paint(style, colour, sign(style, mark))) : `  ${line}`,
   );
 }
