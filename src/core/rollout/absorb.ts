@@ -177,6 +177,8 @@ function superseded(draft: Draft, by: string, keepOldSlot: boolean): boolean {
 function tookOver(draft: Draft, epoch: number): boolean {
   if (!Number.isSafeInteger(epoch) || epoch <= draft.epoch) return false;
   draft.epoch = epoch;
+  // When to try again was reckoned with another clock: it may lie far ahead of this one.
+  draft.retries = draft.retries.map((retry) => ({ ...retry, at: Math.min(retry.at, draft.now) }));
   for (const effect of Object.values(draft.effects)) reissue(draft, effect);
   return true;
 }
