@@ -88,7 +88,7 @@ Results go to standard output, progress and remarks to standard error. With \`--
 one a line where something is followed (\`watch\`, \`logs\`, \`events\`); failures are problem documents on standard error.
 [Exit statuses](exit-codes.md) say how it went.
 
-Live displays are redrawn in a terminal, and appended line by line (on every change, at least every 10 s) in a pipe or
+Live displays are redrawn in a terminal, and appended line by line (on every change, and seldom between) in a pipe or
 where \`TERM=dumb\`. \`NO_COLOR\` and \`FORCE_COLOR\` are respected. Ctrl-C leaves a deployment running. A control plane that
 goes away while it is watched is waited for, for two minutes.
 

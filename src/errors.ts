@@ -907,7 +907,7 @@ export class SecretRefusedError extends VezaError {
   readonly code = 'secret-refused';
   readonly exitStatus = ExitStatus.invalid;
   override readonly httpStatus = 422;
-  override readonly hint = 'Nothing was changed.';
+  override readonly hint = 'Nothing was changed. Set it again, as docs/secrets.md says.';
   constructor(secret: string, reason: string) {
     super(`The secret ${secret} was not set: ${reason}.`);
   }

@@ -15,7 +15,7 @@ export const up: Verb = {
   definition: {
     name: 'up',
     summary: 'start control plane, gateways and resources',
-    description: 'It goes on in the background. What was deployed before is found again, running or not.',
+    description: 'It goes on in the background. What was live before comes up again; this waits for it, up to 20 s.',
     options: [new Option('--foreground', 'stay, and show its log; Ctrl-C ends it')],
     examples: [
       ['veza up', 'start it, or say that it runs'],
