@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { DrainProgress, RouteInForce, RouteTableEntry, WriteStamp } from './route-table.ts';
-import type { TrafficSecond } from './traffic.ts';
+import type { CurrentSecond, TrafficSecond } from './traffic.ts';
 
 // What the control plane and the gateway say to each other over the gateway's Unix socket: one JSON object as the body
 // of a POST, one as its answer. Both ends check what they read.
@@ -61,6 +61,7 @@ const requestSchema = z.discriminatedUnion('kind', [
     drainMs: milliseconds,
   }),
   z.strictObject({ kind: z.literal('traffic'), service: name, afterSecond: z.number() }),
+  z.strictObject({ kind: z.literal('current'), service: name }),
   z.strictObject({ kind: z.literal('health') }),
   /** Answered at once and never ended: the end of the answer is the end of the gateway. */
   z.strictObject({ kind: z.literal('watch') }),
@@ -79,6 +80,7 @@ export type ControlRequest =
       readonly drainMs: number;
     }
   | { readonly kind: 'traffic'; readonly service: string; readonly afterSecond: number }
+  | { readonly kind: 'current'; readonly service: string }
   | { readonly kind: 'health' }
   | { readonly kind: 'watch' }
   | { readonly kind: 'stop'; readonly drainMs: number };
@@ -105,6 +107,7 @@ export type ControlAnswer =
   | { readonly kind: 'table'; readonly routes: readonly RouteInForce[] }
   | { readonly kind: 'drained'; readonly left: DrainProgress }
   | { readonly kind: 'traffic'; readonly seconds: readonly TrafficSecond[] }
+  | { readonly kind: 'current'; readonly current: CurrentSecond | null }
   | GatewayHealth
   | { readonly kind: 'watching' }
   | { readonly kind: 'stopping' }
@@ -139,6 +142,7 @@ const answerKinds: ReadonlySet<string> = new Set<ControlAnswer['kind']>([
   'table',
   'drained',
   'traffic',
+  'current',
   'health',
   'watching',
   'stopping',

@@ -22,6 +22,13 @@ export interface ArmSecond {
   readonly waiting?: LatencyCounts;
 }
 
+/** The second that is not over, as it was when the router was asked. Nothing may be kept of it: it is still counting. */
+export interface CurrentSecond {
+  readonly soFar: TrafficSecond;
+  /** How much of it has passed, 0 to 999. */
+  readonly passedMs: number;
+}
+
 /** One closed second of one service: late data never rewrites it. */
 export interface TrafficSecond {
   readonly service: string;

@@ -4,7 +4,7 @@ import type { Seen } from '../core/rollout/describe.ts';
 import type { DeploymentEvent } from '../core/rollout/event.ts';
 import { windowMs } from '../core/rollout/phases.ts';
 import { isFinal, type DeploymentState } from '../core/rollout/state.ts';
-import type { TrafficSecond } from '../core/traffic.ts';
+import type { CurrentSecond, TrafficSecond } from '../core/traffic.ts';
 import type { Service } from '../core/spec/platform.ts';
 import type { Router } from '../drivers/router/router.ts';
 import type { Clock } from './clock.ts';
@@ -17,6 +17,10 @@ const AFTER_SECOND_MS = 300;
 const REPORT_MS = 5_000;
 /** Without a closed second for this long while users are on the candidate, the counts are missing. */
 const MISSING_AFTER_MS = 10_000;
+/** So much later than it should be over, a window is looked at: clocks are not read at the same moment. */
+const END_MARGIN_MS = 5;
+/** A window that is not over yet is not looked at again before this time has passed. */
+const LEAST_WAIT_MS = 50;
 const SECOND_MS = 1_000;
 /** So far back a judge looks. */
 const LOOK_BACK_MS = 60_000;
@@ -42,6 +46,8 @@ interface Watched {
   trafficMs: number;
   told: string;
   busy: boolean;
+  /** Cancels the look at the end of the window. */
+  cancelEnd: () => void;
 }
 
 export interface AnalystParts {
@@ -92,6 +98,7 @@ export class Analyst {
   #putAway(key: string): void {
     const watched = this.#watched.get(key);
     if (watched === undefined) return;
+    watched.cancelEnd();
     this.#watched.delete(key);
     this.#ended.set(key, watched.book);
     const [oldest] = this.#ended.keys();
@@ -133,6 +140,7 @@ export class Analyst {
       trafficMs: 0,
       told: '',
       busy: false,
+      cancelEnd: () => {},
     });
   }
 
@@ -143,6 +151,34 @@ export class Analyst {
     watched.countsFrom = this.#parts.clock.now();
     watched.observedMs = 0;
     watched.trafficMs = 0;
+    this.#armEnd(watched);
+  }
+
+  /** A window mostly ends within a second: looks again when it should be over, at what is counted of that second. */
+  #armEnd(watched: Watched): void {
+    watched.cancelEnd();
+    const missing = this.#missing(watched);
+    const router = this.#parts.router(watched.environment);
+    // What lacks nothing but traffic waits for that, second by second.
+    if (missing === null || missing === 0 || router.current === undefined) return;
+    const { clock } = this.#parts;
+    const seenUpTo = Math.max(watched.countsFrom, (watched.lastSecond + 1) * SECOND_MS);
+    const wait = Math.max(LEAST_WAIT_MS, seenUpTo + missing - clock.now() + END_MARGIN_MS);
+    watched.cancelEnd = clock.after(wait, () => void this.#lookAtEnd(watched));
+  }
+
+  async #lookAtEnd(watched: Watched): Promise<void> {
+    await this.#read(watched);
+    const isWatched = this.#watched.get(`${watched.id}/${watched.leg}`) === watched;
+    if (isWatched && !this.#abort.signal.aborted) this.#armEnd(watched);
+  }
+
+  /** Milliseconds that are still to be observed in the window; null while there is none. */
+  #missing(watched: Watched): number | null {
+    const state = this.#parts.deployment(watched.id);
+    const leg = state?.legs[watched.leg];
+    if (state === null || leg === undefined || isFinal(state.phase) || state.stage !== 'holding') return null;
+    return Math.max(0, windowMs(state) - leg.observedMs - watched.observedMs);
   }
 
   #poll(): void {
@@ -160,7 +196,12 @@ export class Analyst {
     try {
       const router = this.#parts.router(watched.environment);
       const seconds = await router.traffic(watched.service, watched.lastSecond, this.#abort.signal);
-      if (!this.#abort.signal.aborted) this.#take(watched, seconds);
+      if (this.#abort.signal.aborted) return;
+      this.#take(watched, seconds);
+      const missing = this.#missing(watched);
+      if (missing === null || missing === 0 || missing > SECOND_MS) return;
+      const current = await router.current?.(watched.service, this.#abort.signal);
+      if (!this.#abort.signal.aborted) this.#takeCurrent(watched, current ?? null);
     } catch {
       if (!this.#abort.signal.aborted) this.#take(watched, []);
     } finally {
@@ -184,6 +225,20 @@ export class Analyst {
     if (seconds.length > 0) watched.heardAt = now;
     this.#tellMissing(watched, now - watched.heardAt > MISSING_AFTER_MS);
     if (seconds.length > 0) this.#tell(watched, watched.judge.judge(watched.state));
+  }
+
+  /** When the window is over with what has passed of this second, that is all it waits for. Nothing else is made of it. */
+  #takeCurrent(watched: Watched, current: CurrentSecond | null): void {
+    const missing = this.#missing(watched);
+    if (current === null || missing === null || missing === 0 || current.soFar.second !== watched.lastSecond + 1)
+      return;
+    const upTo = current.soFar.second * SECOND_MS + current.passedMs;
+    const within = Math.min(current.passedMs, upTo - watched.countsFrom);
+    if (within <= 0 || within < missing) return;
+    watched.observedMs += within;
+    if (current.soFar.arms.candidate.requests > 0) watched.trafficMs += within;
+    watched.countsFrom = upTo;
+    this.#tell(watched, watched.judge.judge(watched.judge.observe(watched.state, current.soFar)));
   }
 
   #tellMissing(watched: Watched, missing: boolean): void {

@@ -119,6 +119,8 @@ async function answerTo(
     }
     case 'traffic':
       return { kind: 'traffic', seconds: gateway.traffic(message.service, message.afterSecond) };
+    case 'current':
+      return { kind: 'current', current: gateway.current(message.service) };
     case 'health': {
       const flights = [...gateway.flights()];
       const streams = flights.filter(({ isStream }) => isStream).length;

@@ -28,17 +28,29 @@ describe('traffic counters', () => {
     const counters = new TrafficCounters('web');
     counters.advance([10], 10);
     counters.record(10, 'candidate', 'ok', 5);
-    counters.waits(11, 'candidate', 700);
-    counters.waits(11, 'candidate', 700);
-    counters.advance([11], 11);
-    counters.waits(12, 'candidate', 1_700);
-    counters.advance([12], 12);
+    counters.advance([11], 11, { stable: [], candidate: [700, 700] });
+    counters.advance([12], 12, { stable: [], candidate: [1_700] });
     counters.advance([13], 13);
     expect(counters.since(0).map(({ arms }) => [arms.candidate.requests, arms.candidate.waiting])).toEqual([
       [1, [[bucketOf(700), 2]]],
       [0, [[bucketOf(1_700), 1]]],
       [0, undefined],
     ]);
+  });
+
+  it('show the second that is not over as it is so far, and go on counting', () => {
+    const counters = new TrafficCounters('web');
+    expect(counters.current(10, { stable: [], candidate: [] })).toBeNull();
+    counters.advance([10], 10);
+    counters.record(10, 'stable', 'ok', 5);
+    expect(counters.current(10, { stable: [], candidate: [600] })).toMatchObject({
+      second: 10,
+      arms: { stable: { requests: 1 }, candidate: { requests: 0, waiting: [[bucketOf(600), 1]] } },
+    });
+    counters.record(10, 'stable', 'ok', 5);
+    counters.advance([11], 11);
+    expect(counters.since(0)).toMatchObject([{ second: 10, arms: { stable: { requests: 2 } } }]);
+    expect(counters.since(0)[0]?.arms.candidate.waiting).toBeUndefined();
   });
 
   it('show a second without traffic as zeros, and one that nobody observed not at all', () => {

@@ -15,7 +15,6 @@ class OpenArm {
   gatewayErrors = 0;
   clientErrors = 0;
   readonly latency = new Map<number, number>();
-  readonly waiting = new Map<number, number>();
 }
 
 /** Flat, because a busy gateway keeps a thousand of these for each service. */
@@ -35,6 +34,10 @@ interface ClosedSecond {
   readonly stable: ClosedArm | null;
   readonly candidate: ClosedArm | null;
 }
+
+/** By arm, how many milliseconds each request without an answer has waited. */
+type Waiting = Readonly<Record<Arm, readonly number[]>>;
+const nobody: Waiting = { stable: [], candidate: [] };
 
 type OpenSecond = { [A in Arm]: OpenArm | null };
 
@@ -64,32 +67,20 @@ export class TrafficCounters {
   }
 
   /**
-   * A request that has no answer yet, at the end of a second. Call it right before `advance`, once for each.
-   *
-   * @param second the second that has just begun
-   * @param waitedMs milliseconds
-   */
-  waits(second: number, arm: Arm, waitedMs: number): void {
-    const open = this.#open.get(second - 1) ?? this.#openSecond(second);
-    const { waiting } = (open[arm] ??= new OpenArm());
-    const bucket = bucketOf(waitedMs);
-    waiting.set(bucket, (waiting.get(bucket) ?? 0) + 1);
-  }
-
-  /**
    * Marks seconds as observed, with or without traffic, and closes those that are over: what ends later is counted later,
    * by the same clock, so nothing can come too late.
    *
    * @param now the second that it is
+   * @param waiting what has no answer yet: it belongs to the second that has just ended
    */
-  advance(observed: readonly number[], now: number): void {
+  advance(observed: readonly number[], now: number, waiting: Waiting = nobody): void {
     for (const second of observed) this.#openSecond(second);
     const due = [...this.#open.keys()].filter((second) => second < now).sort((a, b) => a - b);
     for (const second of due) {
       const open = this.#open.get(second);
       this.#open.delete(second);
       if (open === undefined) continue;
-      this.#closed.push({ second, stable: close(open.stable), candidate: close(open.candidate) });
+      this.#closed.push(close(second, open, second === due.at(-1) ? waiting : nobody));
     }
     // Trimmed in lumps: cutting one off each second would copy the array each second.
     if (this.#closed.length > keptSeconds + 64) this.#closed = this.#closed.slice(-keptSeconds);
@@ -100,11 +91,17 @@ export class TrafficCounters {
     const closed = this.#closed;
     let from = closed.length;
     while (from > 0 && (closed[from - 1]?.second ?? 0) > afterSecond) from -= 1;
-    return closed.slice(from).map(({ second, stable, candidate }) => ({
-      service: this.#service,
-      second,
-      arms: { stable: expand(stable), candidate: expand(candidate) },
-    }));
+    return closed.slice(from).map((second) => this.#expand(second));
+  }
+
+  /** What has been counted of a second that is not over; null when it is not observed. */
+  current(second: number, waiting: Waiting): TrafficSecond | null {
+    const open = this.#open.get(second);
+    return open === undefined ? null : this.#expand(close(second, open, waiting));
+  }
+
+  #expand({ second, stable, candidate }: ClosedSecond): TrafficSecond {
+    return { service: this.#service, second, arms: { stable: expand(stable), candidate: expand(candidate) } };
   }
 
   #openSecond(second: number): OpenSecond {
@@ -117,16 +114,32 @@ export class TrafficCounters {
   }
 }
 
-function close(arm: OpenArm | null): ClosedArm | null {
-  if (arm === null) return null;
+const close = (second: number, open: OpenSecond, waiting: Waiting): ClosedSecond => ({
+  second,
+  stable: closeArm(open.stable, waiting.stable),
+  candidate: closeArm(open.candidate, waiting.candidate),
+});
+
+function closeArm(arm: OpenArm | null, waiting: readonly number[]): ClosedArm | null {
+  if (arm === null && waiting.length === 0) return null;
+  const { requests, serverErrors, gatewayErrors, clientErrors, latency } = arm ?? new OpenArm();
   return {
-    requests: arm.requests,
-    serverErrors: arm.serverErrors,
-    gatewayErrors: arm.gatewayErrors,
-    clientErrors: arm.clientErrors,
-    latency: flat(arm.latency),
-    waiting: arm.waiting.size === 0 ? null : flat(arm.waiting),
+    requests,
+    serverErrors,
+    gatewayErrors,
+    clientErrors,
+    latency: flat(latency),
+    waiting: waiting.length === 0 ? null : flat(bucketed(waiting)),
   };
+}
+
+function bucketed(latenciesMs: readonly number[]): ReadonlyMap<number, number> {
+  const counts = new Map<number, number>();
+  for (const latencyMs of latenciesMs) {
+    const bucket = bucketOf(latencyMs);
+    counts.set(bucket, (counts.get(bucket) ?? 0) + 1);
+  }
+  return counts;
 }
 
 const flat = (counts: ReadonlyMap<number, number>): Uint32Array =>

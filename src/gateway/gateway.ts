@@ -1,6 +1,6 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { RouteInForce, WriteStamp } from '../core/route-table.ts';
-import type { TrafficSecond } from '../core/traffic.ts';
+import type { CurrentSecond, TrafficSecond } from '../core/traffic.ts';
 import type { EndReason, Flight } from './flight.ts';
 import type { GatewayLimits } from './limits.ts';
 import { closeListener, openListener, stopListening } from './listener.ts';
@@ -191,6 +191,16 @@ export class Gateway implements RoutingContext, ExchangeContext {
     return this.#services.get(service)?.counters.since(afterSecond) ?? [];
   }
 
+  /** The second that is not over; null for a service that is not known. */
+  current(service: string): CurrentSecond | null {
+    const state = this.#services.get(service);
+    if (state === undefined) return null;
+    this.#tick();
+    const { second, passedMs } = this.#clock.read();
+    const soFar = state.counters.current(second, state.waiting(this.now()));
+    return soFar === null ? null : { soFar, passedMs };
+  }
+
   *flights(): Iterable<Flight> {
     for (const service of this.#services.values()) {
       for (const upstream of service.upstreams) yield* upstream.flights;
@@ -277,16 +287,19 @@ export class Gateway implements RoutingContext, ExchangeContext {
     }
   }
 
-  #sweep(): void {
+  /** Closes what is over, in all services alike. */
+  #tick(): void {
     const now = this.now();
     const observed = this.#clock.tick();
+    if (observed.length === 0) return;
     const second = this.#clock.now();
-    for (const service of this.#services.values()) {
-      service.sweep(now);
-      if (observed.length === 0) continue;
-      service.countWaiting(second, now);
-      service.counters.advance(observed, second);
-    }
+    for (const service of this.#services.values()) service.counters.advance(observed, second, service.waiting(now));
+  }
+
+  #sweep(): void {
+    const now = this.now();
+    for (const service of this.#services.values()) service.sweep(now);
+    this.#tick();
     // Streams that came through while the gateway was already stopping.
     if (this.#closing) this.#tellStreams('shutdown');
   }

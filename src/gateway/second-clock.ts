@@ -31,6 +31,13 @@ export class SecondClock {
     return Math.floor((this.#monotonic() + this.#offsetMs) / 1000);
   }
 
+  /** The same, with how many milliseconds of it have passed. */
+  read(): { readonly second: number; readonly passedMs: number } {
+    const ms = Math.floor(this.#monotonic() + this.#offsetMs);
+    const second = Math.floor(ms / 1000);
+    return { second, passedMs: ms - second * 1000 };
+  }
+
   /** Seconds that began since the last tick and were observed, ascending. Call it several times a second. */
   tick(): readonly number[] {
     const before = this.now();

@@ -1,5 +1,5 @@
 import type { DrainProgress, RouteInForce } from '../core/route-table.ts';
-import type { Slot } from '../core/slot.ts';
+import type { Arm, Slot } from '../core/slot.ts';
 import { TrafficCounters } from './counters.ts';
 import type { GatewayLimits } from './limits.ts';
 import { Upstream } from './upstream.ts';
@@ -102,13 +102,13 @@ export class ServiceState {
     this.#forgetRetired();
   }
 
-  /** Counts what waits for an answer at the end of a second. */
-  countWaiting(second: number, now: number): void {
+  /** What waits for an answer now: by arm, how long each has waited in milliseconds. */
+  waiting(now: number): Readonly<Record<Arm, readonly number[]>> {
+    const waits: Record<Arm, number[]> = { stable: [], candidate: [] };
     for (const upstream of this.#upstreams.values()) {
-      for (const { waiting } of upstream.flights) {
-        if (waiting !== null) this.counters.waits(second, waiting.arm, now - waiting.since);
-      }
+      for (const { waiting } of upstream.flights) if (waiting !== null) waits[waiting.arm].push(now - waiting.since);
     }
+    return waits;
   }
 
   #forgetRetired(): void {

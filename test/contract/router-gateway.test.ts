@@ -101,6 +101,22 @@ describe('the gateway process', () => {
     expect(second.listen).toEqual(first.listen);
   });
 
+  it('says what is counted of the second that is not over, and what still waits for an answer', async () => {
+    const router = await open();
+    expect(await router.current('web', signal)).toBeNull();
+    await router.write({ epoch: 1, version: 1 }, await entry(), signal);
+    const held = ask(router.listen.port, '/held');
+    const seen = async () => (await router.current('web', signal))?.soFar.arms.stable.waiting ?? [];
+    await until(async () => (await seen()).length > 0, 'a waiting request is seen');
+    expect((await seen()).reduce((sum, [, count]) => sum + count, 0)).toBe(1);
+    const current = await router.current('web', signal);
+    expect(current?.passedMs).toBeGreaterThanOrEqual(0);
+    expect(current?.passedMs).toBeLessThan(1_000);
+    instance.release();
+    expect((await held).status).toBe(200);
+    expect(await seen()).toEqual([]);
+  });
+
   it('starts from a state folder whose path is too long for a Unix socket', async () => {
     await open();
     const deep = path.join(stateDir, 'x'.repeat(120));

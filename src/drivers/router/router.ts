@@ -1,5 +1,5 @@
 import type { DrainProgress, RouteInForce, RouteTableEntry, WriteStamp } from '../../core/route-table.ts';
-import type { TrafficSecond } from '../../core/traffic.ts';
+import type { CurrentSecond, TrafficSecond } from '../../core/traffic.ts';
 
 export type { DrainProgress, RouteInForce, RouteTableEntry, WriteStamp } from '../../core/route-table.ts';
 
@@ -21,5 +21,10 @@ export interface Router {
   drain(service: string, instances: readonly string[], drainMs: number, signal: AbortSignal): Promise<DrainProgress>;
   /** Closed seconds after `afterSecond` (exclusive), oldest first; at least the last 15 minutes are kept. */
   traffic(service: string, afterSecond: number, signal: AbortSignal): Promise<readonly TrafficSecond[]>;
+  /**
+   * The second that is not over, so that a window need not wait for its end; null when the service is not known or the
+   * second is not observed. A router that counts in whole seconds only has no such method.
+   */
+  current?(service: string, signal: AbortSignal): Promise<CurrentSecond | null>;
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import type { ControlAnswer, ControlRequest } from '../../../core/gateway-control.ts';
 import { GatewayRefusedError, GatewayUnreachableError, StaleRouterWriteError } from '../../../errors.ts';
 import type { DrainProgress, RouteInForce, RouteTableEntry, Router, WriteStamp } from '../router.ts';
-import type { TrafficSecond } from '../../../core/traffic.ts';
+import type { CurrentSecond, TrafficSecond } from '../../../core/traffic.ts';
 import { askGateway, watchGateway } from './control-client.ts';
 import { ensureGateway, type GatewayPlace, type RunningGateway } from './gateway-process.ts';
 
@@ -18,6 +18,7 @@ export interface GatewayRouter extends Router {
   readonly listen: { readonly host: string; readonly port: number };
   /** Process id of the gateway. */
   readonly pid: number;
+  current(service: string, signal: AbortSignal): Promise<CurrentSecond | null>;
   /** What a person must know about the gateway, see GatewayHealth. */
   warnings(signal: AbortSignal): Promise<readonly string[]>;
 }
@@ -136,6 +137,12 @@ class GatewayConnection implements GatewayRouter {
   async traffic(service: string, afterSecond: number, signal: AbortSignal): Promise<readonly TrafficSecond[]> {
     const answer = await this.#ask({ kind: 'traffic', service, afterSecond }, answerMs, signal);
     if (answer.kind === 'traffic') return answer.seconds;
+    throw refusal(answer, service);
+  }
+
+  async current(service: string, signal: AbortSignal): Promise<CurrentSecond | null> {
+    const answer = await this.#ask({ kind: 'current', service }, answerMs, signal);
+    if (answer.kind === 'current') return answer.current;
     throw refusal(answer, service);
   }
 
