@@ -580,7 +580,7 @@ export function runtimeContract(name: string, prepare: () => Promise<RuntimeUnde
         await runtime.reserve(desire(), 2, never);
         const huge = desire({}, { limits: { memory: (512 * 1024 ** 3) as Bytes, cpus: null } });
         await expect(runtime.reserve(huge, 3, never)).rejects.toBeInstanceOf(CapacityError);
-        await expect(runtime.reserve(huge, 3, never)).rejects.toThrow(/3 instances of api: 1536 GB of memory needed/);
+        await expect(runtime.reserve(huge, 3, never)).rejects.toThrow(/3 instances of api: 1536 GiB of memory needed/);
       });
 
       test('a cancelled call does nothing', async () => {
