@@ -221,6 +221,15 @@ describe('uncommitted changes', () => {
     expect((refusal as UncommittedChangesError).hint).toMatch(/commit.*--dirty/);
   });
 
+  it('of the declaration count too: it is part of the release', async () => {
+    await write('veza.config.ts', 'export default {};');
+    commit('declare');
+    expect((await find('s')).changes).toEqual([]);
+    await write('veza.config.ts', 'export default { name: "other" };');
+    await expect(find('s')).rejects.toThrow(/veza\.config\.ts/);
+    expect((await find('s', true)).changes).toEqual(['veza.config.ts']);
+  });
+
   it('are part of a dirty build, what git ignores is not', async () => {
     await write('s/changed', 'after');
     await rm(join(repository, 's/deleted'));

@@ -19,7 +19,7 @@ export interface Source {
   readonly committedAtSeconds: number;
   /** The id git gives to the content of the source folder in that commit. */
   readonly tree: string;
-  /** Files below the source folder that are not as committed, relative to the repository; empty when building clean. */
+  /** Files of the source folder, and the declaration, that are not as committed, relative to the repository; empty when building clean. */
   readonly changes: readonly string[];
 }
 
@@ -50,9 +50,13 @@ export const findSource = async (
   const head = await askGit(repository, ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'], signal);
   if (head.status !== 0) throw new NoCommittedSourceError(projectDir, 'no-commits');
   const commit = head.stdout.toString().trim();
-  const changes = await changesBelow(repository, inside, signal);
+  const inFolder = await changesBelow(repository, inside, signal);
   const tree = await treeOf(repository, commit, inside, shown, signal);
-  if (tree === null && !request.dirty) throw notCommitted(shown, changes.length > 0);
+  if (tree === null && !request.dirty) throw notCommitted(shown, inFolder.length > 0);
+  // The declaration is part of a release, so it has to be committed as well.
+  const declaration = posix.join(slashes(relative(repository, projectDir)), 'veza.config.ts');
+  const inDeclaration = await changesBelow(repository, declaration, signal);
+  const changes = [...new Set([...inFolder, ...inDeclaration])].sort(comparePaths);
   if (changes.length > 0 && !request.dirty) throw new UncommittedChangesError(request.service, changes);
   const [seconds = '', subject = ''] = (
     await git(repository, ['show', '--no-patch', '--encoding=UTF-8', '--format=%ct%x00%s', commit], signal)
@@ -60,7 +64,7 @@ export const findSource = async (
     .toString()
     .trimEnd()
     .split('\0');
-  if (tree === null && changes.length === 0) throw notCommitted(shown, false);
+  if (tree === null && inFolder.length === 0) throw notCommitted(shown, false);
   return { repository, path: inside, commit, subject, committedAtSeconds: Number(seconds), tree: tree ?? '', changes };
 };
 
