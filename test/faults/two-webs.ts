@@ -167,8 +167,11 @@ export class TwoWebs {
 
   async remove(): Promise<void> {
     if (this.isDown) await this.up(null);
+    const child = this.#process;
+    const gone = child === null ? null : once(child, 'exit');
     await this.client.stream('down', { body: {} }, { onItem: () => {} });
     await this.client.close();
+    await gone;
     await run('chmod', ['-R', 'u+w', this.dir]);
     await rm(this.dir, { recursive: true, force: true, maxRetries: 5 });
   }
