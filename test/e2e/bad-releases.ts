@@ -92,7 +92,7 @@ export interface BadReleaseRow {
 }
 
 export interface BadReleasesOptions {
-  /** Steps and windows as short as they can be to see anything. */
+  /** Steps as short as they can be to see anything. */
   readonly brief: boolean;
   readonly crashAfterSeconds: number;
   readonly rate: number;
@@ -100,9 +100,11 @@ export interface BadReleasesOptions {
   readonly log: (line: string) => void;
 }
 
-const strategyFor = (brief: boolean): DemoStrategy => ({
+/** Nobody can see what comes after the watch window: it is as long as the release that crashes needs for that. */
+const strategyFor = ({ brief, crashAfterSeconds }: BadReleasesOptions): DemoStrategy => ({
   kind: 'canary',
-  ...(brief ? { steps: [10, 50], hold: '1s', watch: '4s' } : { steps: [5, 25, 50], hold: '2s', watch: '8s' }),
+  ...(brief ? { steps: [10, 50], hold: '1s' } : { steps: [5, 25, 50], hold: '2s' }),
+  watch: `${crashAfterSeconds}s`,
   keepWarm: '500ms',
   limits: { minSuccess: '99%', maxP99: '500ms', minRequests: 20 },
   deadlines: { starting: '6s' },
@@ -112,9 +114,9 @@ const strategyFor = (brief: boolean): DemoStrategy => ({
 export async function runBadReleases(
   options: BadReleasesOptions,
 ): Promise<{ readonly rows: readonly BadReleaseRow[]; readonly report: LoadReport }> {
-  const { brief, crashAfterSeconds, rate, only, log } = options;
+  const { crashAfterSeconds, rate, only, log } = options;
   const demo = await DeployedDemo.start({
-    strategy: strategyFor(brief),
+    strategy: strategyFor(options),
     limits: { memory: '200MB' },
     stop: { grace: '2s' },
     restart: { backoff: '200ms', maxBackoff: '1s', crashLoopAfter: 2, window: '2m' },
