@@ -96,10 +96,12 @@ export async function killAtEveryAppend({ subject, rate, from, to, log }: FaultO
       kills.push({ at, side: 'before' }, { at, side: 'after' });
     for (const [index, kill] of kills.entries()) {
       const { at, side } = kill;
-      let result = await scene.killAt(kill, kills[index + 1] ?? null);
       // How often slots are observed differs: a deployment that was over too soon has not shown what happens here.
-      for (let tries = 1; result === null && at <= appends && tries < MOST_TRIES; tries += 1)
+      const mostTries = at <= appends ? MOST_TRIES : 1;
+      let result: FaultRun | null = null;
+      for (let tries = 0; result === null && tries < mostTries; tries += 1) {
         result = await scene.killAt(kill, kills[index + 1] ?? null);
+      }
       if (result === null) {
         log(`${subject} ${side} ${at}: this deployment had fewer appends`);
         continue;
