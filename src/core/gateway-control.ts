@@ -32,6 +32,30 @@ const publicRouteSchema = z.strictObject({
     .nullable(),
 });
 
+const pathPrefix = z.string().startsWith('/').max(2000);
+const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/);
+/** A field value as RFC 9110, 5.5 has it, ASCII only. */
+const headerValue = z.string().regex(/^[\x21-\x7e](?:[\t\x20-\x7e]{0,3998}[\x21-\x7e])?$/);
+
+const edgeSchema = z.strictObject({
+  headers: z.record(headerName, headerValue),
+  compress: z.boolean(),
+  rateLimits: z
+    .array(
+      z.strictObject({
+        requestsPerSecond: z.number().positive().max(1e9),
+        burst: z.number().int().min(1).max(1e9),
+        per: z.enum(['client', 'route']),
+        path: pathPrefix,
+      }),
+    )
+    .max(100),
+  hidden: z.array(pathPrefix).max(1000),
+  maintenance: z
+    .strictObject({ retryAfterSeconds: z.number().int().min(0).max(86_400), html: z.string().max(200_000).nullable() })
+    .nullable(),
+});
+
 const entrySchema = z.strictObject({
   service: name,
   public: publicRouteSchema.nullable(),
@@ -42,6 +66,7 @@ const entrySchema = z.strictObject({
     maxBodyBytes: count.nullable(),
     drainMs: milliseconds,
   }),
+  edge: edgeSchema,
   stable: slot,
   candidateWeight: z.number().min(0).max(100),
   endpoints: z.strictObject({ blue: z.array(endpointSchema).max(10_000), green: z.array(endpointSchema).max(10_000) }),

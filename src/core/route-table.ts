@@ -10,6 +10,31 @@ export interface Endpoint {
   readonly port: number;
 }
 
+export interface RateLimit {
+  readonly requestsPerSecond: number;
+  /** Requests that may come at once. */
+  readonly burst: number;
+  /** Each client has its own allowance, or all share one. */
+  readonly per: 'client' | 'route';
+  /** Path prefix it holds for, by whole segments; `/` is all. */
+  readonly path: string;
+}
+
+/** What the router does for a service at the edge, besides passing requests on. Public listeners only. */
+export interface RouteEdge {
+  /** Headers that every answer gets unless the instance has set them. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Compresses answers that gain by it, when the client can read it and the instance has not. */
+  readonly compress: boolean;
+  readonly rateLimits: readonly RateLimit[];
+  /** Path prefixes by whole segments that users cannot reach (guide 13.3): answered with 404. */
+  readonly hidden: readonly string[];
+  /** Answered with 503 and this page instead of reaching an instance; null: open. */
+  readonly maintenance: { readonly retryAfterSeconds: number; readonly html: string | null } | null;
+}
+
+export const plainEdge: RouteEdge = { headers: {}, compress: false, rateLimits: [], hidden: [], maintenance: null };
+
 /** Everything a router needs to know about one service; replaced as a whole, never patched. */
 export interface RouteTableEntry {
   readonly service: string;
@@ -17,6 +42,7 @@ export interface RouteTableEntry {
   /** Loopback port of the service's internal address; requests there may carry `x-veza-arm`. */
   readonly internalPort: number;
   readonly proxy: ProxyLimits;
+  readonly edge: RouteEdge;
   /** Which slot is stable. */
   readonly stable: Slot;
   /** Share of requests for the slot that is not stable, 0 to 100; stable has the rest. */

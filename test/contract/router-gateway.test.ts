@@ -3,7 +3,7 @@ import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { RouteTableEntry } from '../../src/core/route-table.ts';
+import { plainEdge, type RouteTableEntry } from '../../src/core/route-table.ts';
 import {
   createGatewayRouter,
   stopGateway,
@@ -89,6 +89,7 @@ describe('the gateway process', () => {
       internalPort: await freePort(),
       proxy: { responseTimeoutMs: 5_000, idleTimeoutMs: 5_000, maxBodyBytes: null, drainMs: 500, ...proxy },
       stable: 'blue',
+      edge: plainEdge,
       candidateWeight: 0,
       endpoints: { blue: [instance.endpoint], green: [] },
       releases: { blue: 'rel_1', green: null },

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { RouteTableEntry, WriteStamp } from '../../src/core/route-table.ts';
+import { plainEdge, type RouteTableEntry, type WriteStamp } from '../../src/core/route-table.ts';
 import type { Router } from '../../src/drivers/router/router.ts';
 import { StaleRouterWriteError } from '../../src/errors.ts';
 import { ask, echo, openEvents, openWebSocket, sha256, type Answer } from './router-client.ts';
@@ -60,6 +60,7 @@ export function routerContract(name: string, start: () => Promise<RouterUnderTes
         service: 'web',
         internalPort: subject.internalPort,
         stable: 'blue',
+        edge: plainEdge,
         candidateWeight: 0,
         releases: { blue: 'rel_blue', green: 'rel_green' },
         ...rest,

@@ -1,6 +1,6 @@
 import type { ServiceRecord } from '../rollout/ledger.ts';
 import { isCommitted, type DeploymentState } from '../rollout/state.ts';
-import type { Endpoint, RouteTableEntry } from '../route-table.ts';
+import { plainEdge, type Endpoint, type RouteTableEntry } from '../route-table.ts';
 import { otherSlot, type Slot } from '../slot.ts';
 import type { Service } from '../spec/platform.ts';
 
@@ -49,6 +49,7 @@ export function routeEntry(facts: RouteFacts): RouteTableEntry | null {
     public: publicRoute(facts, stable !== null || candidateWeight > 0, exposed),
     internalPort: facts.internalPort,
     proxy: facts.declared.proxy,
+    edge: plainEdge,
     stable: stableSlot,
     candidateWeight,
     endpoints: { blue: endpointsOf('blue'), green: endpointsOf('green') },
