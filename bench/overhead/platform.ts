@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,6 +8,7 @@ import { controlSocketPath } from '../../src/api/local-socket.ts';
 import type { DeploymentView, EventView } from '../../src/api/schemas.ts';
 import { startDetached } from '../../src/cli/control-process.ts';
 import { followDeployment } from '../../src/cli/follow.ts';
+import { freePort } from '../../src/cli/free-port.ts';
 
 const run = promisify(execFile);
 
@@ -50,7 +50,7 @@ export class SmallPlatform {
 
   static async start(signal: AbortSignal): Promise<SmallPlatform> {
     const dir = await mkdtemp(join(tmpdir(), 'veza-bench-'));
-    const platform = new SmallPlatform(dir, await freePort());
+    const platform = new SmallPlatform(dir, await freePort('127.0.0.1', 0));
     await mkdir(join(dir, 'web'));
     await writeFile(join(dir, '.gitignore'), '.veza/\n');
     await platform.declare({ kind: 'blue-green', watch: '1s' });
@@ -152,15 +152,3 @@ function isAlive(pid: number): boolean {
     return false;
   }
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const listener = createServer();
-    listener.once('error', reject);
-    listener.listen({ host: '127.0.0.1', port: 0 }, () => {
-      const address = listener.address();
-      listener.close(() =>
-        address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });

@@ -9,9 +9,10 @@ export function isFree(host: string, port: number): Promise<boolean> {
   });
 }
 
-/** The first free port from `from` on, or one that the system gives. */
+/** The first free port from `from` on, or one that the system gives; 0 leaves it to the system at once. */
 export async function freePort(host: string, from: number): Promise<number> {
-  for (let port = from; port < from + 100; port += 1) if (await isFree(host, port)) return port;
+  const last = from === 0 ? 0 : from + 100;
+  for (let port = from; port < last; port += 1) if (await isFree(host, port)) return port;
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { freePort } from '../cli/free-port.ts';
 
 const run = promisify(execFile);
 const EXAMPLE = fileURLToPath(new URL('../../examples/demo', import.meta.url));
@@ -38,7 +38,7 @@ export class DemoProject {
 
   static async create(): Promise<DemoProject> {
     const dir = await mkdtemp(join(tmpdir(), 'veza-demo-'));
-    const project = new DemoProject(dir, await freePort());
+    const project = new DemoProject(dir, await freePort('127.0.0.1', 0));
     await mkdir(join(dir, 'services'));
     for (const service of SERVICES) {
       await cp(join(EXAMPLE, 'services', service), join(dir, 'services', service), {
@@ -82,15 +82,3 @@ export class DemoProject {
     );
   }
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen({ host: '127.0.0.1', port: 0 }, () => {
-      const address = server.address();
-      server.close(() =>
-        address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });

@@ -6,15 +6,15 @@ import type { Entry, Journal } from '../store/journal.ts';
  * Rebuilds the ledger from the journal. A deployment that has ended is taken from its last entry as it was then: rules that
  * have changed since do not rewrite history. One that has not ended is folded event by event.
  *
- * @param onWorld gets the entries that belong to no deployment
+ * @param onEntry gets every entry, those that belong to no deployment too, in order
  */
-export function recover(journal: Journal, onWorld: (entry: Entry) => void = () => {}): Ledger {
+export function recover(journal: Journal, onEntry: (entry: Entry) => void = () => {}): Ledger {
   const ledger = new Ledger();
   const open = new Map<string, Entry[]>();
   for (const entry of journal.read(0)) {
-    if (entry.stream === WORLD) {
-      onWorld(entry);
-    } else if (entry.kind === ENDED) {
+    onEntry(entry);
+    if (entry.stream === WORLD) continue;
+    if (entry.kind === ENDED) {
       // Its commit must take effect before later deployments of the same services are folded.
       open.delete(entry.stream);
       ledger.put((entry.body as unknown as JournaledEnd).state);

@@ -74,8 +74,8 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
   const ports = new PortBook((assignment) => running.engine.record(PORT_ASSIGNED, assignment, 'durable'));
   const ledger = recover(journal, (entry) => {
     if (entry.kind === PORT_ASSIGNED) ports.restore(entry.body as unknown as PortAssignment);
+    else if (entry.kind === 'requested') startTimes.set(entry.stream, entry.time);
   });
-  for (const entry of journal.read(0)) if (entry.kind === 'requested') startTimes.set(entry.stream, entry.time);
 
   const running = startEngine({
     journal,

@@ -9,38 +9,26 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedPostgres, type EmbeddedPostgresOptions } from '../../src/drivers/resource/postgres/embedded.ts';
 import { ExternalPostgres } from '../../src/drivers/resource/postgres/external.ts';
 import { homeFor, OTHER_USER_ROOT, otherUser } from '../../src/drivers/resource/postgres/run-as.ts';
 import { ResourceUnavailableError } from '../../src/errors.ts';
 import { caught, query, resourceContract } from './resource.suite.ts';
+import { freePort } from '../../src/cli/free-port.ts';
 
 const never = new AbortController().signal;
 const isRoot = process.getuid?.() === 0;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
-}
-
 async function embedded(root: string, more: Partial<EmbeddedPostgresOptions> = {}): Promise<EmbeddedPostgresOptions> {
   return {
     name: 'database',
     database: 'music',
     directory: join(root, 'database'),
     cacheDirectory: join(root, 'cache'),
-    port: await freePort(),
+    port: await freePort('127.0.0.1', 0),
     ...more,
   };
 }
@@ -294,7 +282,7 @@ describe('external PostgreSQL: an address that is wrong', () => {
   it.each([
     [
       'nobody listens',
-      async () => `postgres://user:s3cret@127.0.0.1:${await freePort()}/db`,
+      async () => `postgres://user:s3cret@127.0.0.1:${await freePort('127.0.0.1', 0)}/db`,
       'no connection to 127.0.0.1',
     ],
     ['it is no URL', async () => Promise.resolve('s3cret'), 'its address is not a URL'],

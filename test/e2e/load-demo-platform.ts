@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Name } from '../../src/core/units/quantities.ts';
 import { createPostgres } from '../../src/drivers/resource/postgres/postgres.ts';
+import { freePort } from '../../src/cli/free-port.ts';
 
 const services = join(import.meta.dirname, '../../examples/demo/services');
 
@@ -24,7 +24,7 @@ export async function startService(
   environment: Readonly<Record<string, string>>,
   until: '/ready' | '/health' = '/ready',
 ): Promise<StartedProcess> {
-  const port = await freePort();
+  const port = await freePort('127.0.0.1', 0);
   const child = spawn(process.execPath, ['server.ts'], {
     cwd: folder,
     env: { ...environment, PORT: String(port), HOST: '127.0.0.1' },
@@ -81,7 +81,7 @@ async function startPostgres(): Promise<Database> {
       environment: 'test',
       directory: join(folder, 'data'),
       cacheDirectory: join(folder, 'cache'),
-      port: await freePort(),
+      port: await freePort('127.0.0.1', 0),
       secret: async (name) => {
         throw new Error(`no secret ${name}`);
       },
@@ -126,12 +126,4 @@ async function stop(child: ChildProcess): Promise<number | NodeJS.Signals | null
     await once(child, 'exit');
   }
   return child.exitCode ?? child.signalCode;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,12 +1,12 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePort } from '../../src/cli/free-port.ts';
 
 // What a user gets: the tarball that `npm pack` writes, installed into an empty folder with install scripts off.
 
@@ -200,7 +200,7 @@ describe('a new user', () => {
   test('finds what was live again after `down` and `up`, though the declaration has lost another environment', async () => {
     const config = join(project, 'veza.config.ts');
     const declared = readFileSync(config, 'utf8');
-    const staging = `staging: { target: { kind: 'process', listen: '127.0.0.1:${await freePort()}' } },\n`;
+    const staging = `staging: { target: { kind: 'process', listen: '127.0.0.1:${await freePort('127.0.0.1', 18_080)}' } },\n`;
     writeFileSync(config, declared.replace('environments: {\n', `environments: {\n    ${staging}`));
     commit('Add staging');
     await succeeds('up');
@@ -216,22 +216,6 @@ describe('a new user', () => {
     expect(await page()).toContain('this is version 1');
   }, 60_000);
 });
-
-/** A port that nobody listens on, outside of the ranges that systems give out and that instances get. */
-async function freePort(): Promise<number> {
-  for (let port = 18_080; ; port += 1) {
-    const server = createServer().listen(port, '127.0.0.1');
-    const isFree = await once(server, 'listening').then(
-      () => true,
-      () => false,
-    );
-    if (!isFree) continue;
-    server.close();
-    await once(server, 'close');
-    return port;
-  }
-}
-
 /** Users who never pause: every answer must be one of the page's. */
 function askingAllTheTime(url: string): { end(): Promise<{ answers: number; failures: string[] }> } {
   const over = new AbortController();

@@ -2,12 +2,12 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, readdir, readlink, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ApiClient } from '../../src/api/client.ts';
 import { controlSocketPath } from '../../src/api/local-socket.ts';
+import { freePort } from '../../src/cli/free-port.ts';
 
 const run = promisify(execFile);
 const demoWeb = join(import.meta.dirname, '../../examples/demo/services/web');
@@ -40,7 +40,7 @@ export class TwoWebs {
 
   static async create(strategy: Readonly<Record<string, unknown>>): Promise<TwoWebs> {
     const dir = await mkdtemp(join(tmpdir(), 'veza-faults-'));
-    const platform = new TwoWebs(dir, await freePort());
+    const platform = new TwoWebs(dir, await freePort('127.0.0.1', 0));
     for (const service of services) {
       await mkdir(join(dir, service));
       await cp(demoWeb, join(dir, service), { recursive: true, filter: (path) => !path.includes('node_modules') });
@@ -180,12 +180,4 @@ export class TwoWebs {
     const who = ['-c', 'user.name=test', '-c', 'user.email=test@localhost', '-c', 'commit.gpgsign=false'];
     await run('git', [...who, ...args], { cwd: this.dir });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
