@@ -11,6 +11,8 @@ export interface EdgeRequest {
   readonly secure: boolean;
   readonly clientAddress: string;
   readonly acceptEncoding: string | null;
+  /** Value of `accept`: whether the client of a maintenance page would rather read JSON. Left out: no `accept`. */
+  readonly accept?: string | null;
 }
 
 /** An answer that the gateway gives itself instead of asking an instance. */
