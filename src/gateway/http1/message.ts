@@ -2,7 +2,16 @@ import type { BodyLength, ClientRequest } from '../client-request.ts';
 
 // What the parsers of HTTP/1.1 (RFC 9112) return. Strict: what could be read in two ways is a fault.
 
-/** A request's head and where it ended. */
+/**
+ * A request's head and where it ended.
+ *
+ * - `headers` are all of them, also those that are for one connection only. When removing what Connection names, never remove
+ *   `host`, `content-length`, `transfer-encoding` or what the gateway sets itself: a client must not be able to take those away.
+ * - There is exactly one valid `host` in HTTP/1.1 and at most one in HTTP/1.0. With a target in absolute form its value is already
+ *   the target's (RFC 9112, 3.2.2), and there is one in HTTP/1.0 too; `originForm(target)` is what goes to the instance.
+ * - `content-length: 0` is a body of kind `length` with 0 bytes: nothing comes, and `upgrade` may be there.
+ * - Values are latin1: octets above 0x7f are kept, and written back as latin1 they are the same.
+ */
 export interface ParsedRequest extends ClientRequest {
   /** The connection may carry another request behind this one. */
   readonly keepAlive: boolean;
@@ -28,7 +37,7 @@ export interface ParsedAnswer {
 /** Why bytes are no message. `status` is what a client is told before its connection is closed. */
 export interface ParseFault {
   readonly fault: string;
-  readonly status: 400 | 414 | 431 | 501 | 505;
+  readonly status: 400 | 414 | 417 | 431 | 501 | 505;
 }
 
 export interface HeadLimits {
