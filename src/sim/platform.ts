@@ -184,6 +184,8 @@ export function platformOf(random: Random, badRelease: number): SimulatedPlatfor
       kind: 'process',
       listen: { host: '127.0.0.1', port: 8080 as Port },
       ports: { from: 1 as Port, to: 2 as Port },
+      router: 'gateway',
+      edge: { workers: null, https: null, accessLog: null, lingerMs: 0 },
     },
     services: Object.fromEntries(latest),
     resources: {},

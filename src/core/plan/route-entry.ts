@@ -1,6 +1,6 @@
 import type { ServiceRecord } from '../rollout/ledger.ts';
 import { isCommitted, type DeploymentState } from '../rollout/state.ts';
-import { plainEdge, type Endpoint, type RouteTableEntry } from '../route-table.ts';
+import { plainEdge, type Endpoint, type RouteEdge, type RouteTableEntry } from '../route-table.ts';
 import { otherSlot, type Slot } from '../slot.ts';
 import type { Service } from '../spec/platform.ts';
 
@@ -12,6 +12,8 @@ export interface RouteFacts {
   /** The service as the release that is live declares it (the candidate's, when nothing is live). */
   readonly declared: Service;
   readonly internalPort: number;
+  /** What users are told instead, as somebody decided; left out or null: nothing. */
+  readonly maintenance?: RouteEdge['maintenance'];
   /** Ready instances of a slot, if it runs this release. */
   readonly endpoints: (slot: Slot, release: string) => readonly Endpoint[];
 }
@@ -49,7 +51,7 @@ export function routeEntry(facts: RouteFacts): RouteTableEntry | null {
     public: publicRoute(facts, stable !== null || candidateWeight > 0, exposed),
     internalPort: facts.internalPort,
     proxy: facts.declared.proxy,
-    edge: plainEdge,
+    edge: { ...plainEdge, ...facts.declared.edge, maintenance: facts.maintenance ?? null },
     stable: stableSlot,
     candidateWeight,
     endpoints: { blue: endpointsOf('blue'), green: endpointsOf('green') },

@@ -1,6 +1,7 @@
 import { formatListenAddress } from '../units/address.ts';
 import { formatDuration } from '../units/duration.ts';
 import { formatPortRange } from '../units/port.ts';
+import { checkHttps, warnOfHttps } from './check-edge.ts';
 import type { Declared, DeclaredEnvironmentPieces } from './declared.ts';
 import { mistake, type Mistake, type MistakePath } from './mistake.ts';
 import type { Environment, Service } from './platform.ts';
@@ -27,6 +28,7 @@ export function checkEnvironment(
   return {
     mistakes: [
       ...(pieces.broken.has('target') ? [] : checkPorts(environment, declared)),
+      ...(pieces.broken.has('target') ? [] : checkHttps(environment, pieces)),
       ...checkRoutes(
         services.filter((service) => !isBroken(service.name, ['route'], pieces, declared)),
         place,
@@ -35,6 +37,7 @@ export function checkEnvironment(
     ],
     warnings: [
       ...whole.flatMap((service) => warnOfService(service, pieces, declared, place)),
+      ...warnOfHttps(environment),
       ...warnOfNeighbours(environment, before),
       ...warnOfGates(environment),
     ],
@@ -209,15 +212,20 @@ function warnOfService(
 }
 
 function warnOfNeighbours(environment: Environment, before: readonly Environment[]): Mistake[] {
-  const { listen, ports } = environment.target;
+  const { listen, ports, edge } = environment.target;
   return before.flatMap(({ name, target }) => {
     const found: Mistake[] = [];
-    if (target.listen.port === listen.port) {
+    const taken = [target.listen.port, target.edge.https?.port];
+    for (const [place, address] of [
+      [['listen'], listen],
+      [['https', 'listen'], edge.https],
+    ] as const) {
+      if (address === null || !taken.includes(address.port)) continue;
       found.push(
         mistake({
-          path: ['environments', environment.name, 'target', 'listen'],
+          path: ['environments', environment.name, 'target', ...place],
           expected: `a port of its own, if it shares a machine with \`${name}\``,
-          got: formatListenAddress(listen),
+          got: formatListenAddress(address),
         }),
       );
     }

@@ -1,4 +1,5 @@
 import { formatDuration } from '../units/duration.ts';
+import { checkHeaders } from './check-edge.ts';
 import { repeated } from './check-references.ts';
 import { checkStrategy } from './check-strategy.ts';
 import type { Declared, Piece } from './declared.ts';
@@ -47,6 +48,7 @@ function checkOne(
     ...checkHealth(settings, path),
     ...checkRestart(settings, path),
     ...checkRoute(settings, path),
+    ...checkHeaders(settings, path),
     ...checkEnvironment(settings, path),
     ...checkPlaceholders(settings, path, data),
     ...checkSmoke(settings, path),

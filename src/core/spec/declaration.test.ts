@@ -65,6 +65,42 @@ describe('what TypeScript accepts', () => {
     expect(parsePlatform(platform)).toMatchObject({ ok: true });
   });
 
+  test('what the gateway does at the edge', () => {
+    const platform = definePlatform({
+      name: 'shop',
+      services: {
+        web: {
+          source: 'web',
+          run: 'node server.js',
+          route: { hosts: ['shop.example.com'] },
+          securityHeaders: true,
+          headers: { 'x-frame-options': 'DENY', 'referrer-policy': null },
+          compress: false,
+          rateLimits: [{ requests: 5, window: '1m', per: 'client', path: '/login' }],
+          expose: ['/health'],
+        },
+      },
+      environments: {
+        live: {
+          target: {
+            kind: 'process',
+            listen: ':80',
+            https: {
+              listen: ':443',
+              hsts: { maxAge: '365d' },
+              certificates: [{ kind: 'acme', email: 'a@example.com' }],
+            },
+            workers: 2,
+            accessLog: { addresses: 'hashed' },
+            linger: '10m',
+            router: 'gateway',
+          },
+        },
+      },
+    });
+    expect(parsePlatform(platform)).toMatchObject({ ok: true, warnings: [] });
+  });
+
   test('the smallest platform', () => {
     const platform = definePlatform({ name: 'shop', services: { api: { source: '.', run: 'x' } } });
     expect(parsePlatform(platform)).toMatchObject({ ok: true });

@@ -1,25 +1,8 @@
+import type { HttpsDeclaration, AccessLogDeclaration, RateLimitDeclaration } from './declaration-edge.ts';
+import type { CommandLine, Duration, Percentage, Size, UrlPath } from './declaration-values.ts';
+
 // What a person writes in `veza.config.ts`. The schemas in this folder check the same shapes at run time; a type test
 // holds both together.
-
-/** A length of time with its unit: "500ms", "30s", "5m", "1h30m". */
-export type Duration =
-  | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`
-  | `${number}m${number}s`
-  | `${number}h${number}m`
-  | `${number}d${number}h`
-  | `${number}h${number}m${number}s`;
-
-/** A size with its unit: "256MB" counts in thousands, "256MiB" in 1024s. */
-export type Size = `${number}${'B' | 'kB' | 'KB' | 'MB' | 'GB' | 'TB' | 'KiB' | 'MiB' | 'GiB' | 'TiB'}`;
-
-/** A percentage: 5 or "5%". */
-export type Percentage = number | `${number}%`;
-
-/** A path that starts with a slash. */
-export type UrlPath = `/${string}`;
-
-/** A program and its arguments. A text is split at blanks and quotes, and no shell runs it. */
-export type CommandLine = string | readonly [program: string, ...args: string[]];
 
 /** A value that is kept in the secret store and only known there; made by {@link secret}. */
 export interface SecretValue {
@@ -98,6 +81,16 @@ export interface ServiceSettings<Strategies extends string = string> {
   /** Hosts and paths that users reach; left out or null: reached by other services only. */
   readonly route?: RouteDeclaration | null | undefined;
   readonly proxy?: ProxyDeclaration | undefined;
+  /** Headers that users' answers get unless the instance has set them; null takes one away that `securityHeaders` adds. */
+  readonly headers?: { readonly [name: string]: string | null } | undefined;
+  /** A set of headers that keeps browsers from guessing types, framing pages elsewhere and telling others whole addresses. Default false. */
+  readonly securityHeaders?: boolean | undefined;
+  /** Compresses answers to users that gain by it, unless the instance has. Default true. */
+  readonly compress?: boolean | undefined;
+  /** How much users may ask for; a request above is answered with 429. Default none. */
+  readonly rateLimits?: readonly RateLimitDeclaration[] | undefined;
+  /** Paths that users may reach although they are kept from them otherwise: `/metrics`, `/health`, `/healthz`, `/livez`, `/readyz` and the paths of probes. */
+  readonly expose?: readonly UrlPath[] | undefined;
   readonly limits?: LimitsDeclaration | undefined;
   /** Variables of an instance, and the only ones it gets beside PORT, HOST and VEZA_*. `{PORT}`, `{HOST}` and `{DATA}` are filled in. */
   readonly environment?: { readonly [variable: string]: string | number | boolean | SecretValue } | undefined;
@@ -334,6 +327,16 @@ export interface TargetDeclaration {
   readonly listen?: `${string}:${number}` | undefined;
   /** Ports for instances and internal addresses. Default "42000-42999" for the first environment, "43000-43999" for the second. */
   readonly ports?: `${number}-${number}` | undefined;
+  /** What shares traffic: the built-in gateway, or HAProxy if this machine has it. Default `gateway`. */
+  readonly router?: 'gateway' | 'haproxy' | undefined;
+  /** Where users come in over TLS; left out or null: nowhere. */
+  readonly https?: HttpsDeclaration | null | undefined;
+  /** Processes of the gateway that carry traffic. Default: one a processor. */
+  readonly workers?: number | undefined;
+  /** A line a request, without personal data. True: addresses truncated to their network. Default false. */
+  readonly accessLog?: boolean | AccessLogDeclaration | undefined;
+  /** Time that WebSockets, event streams and long transfers live on in a gateway process that was replaced. Default "1h". */
+  readonly linger?: Duration | undefined;
 }
 
 export interface EnvironmentGatesDeclaration<Environments extends string = string> {

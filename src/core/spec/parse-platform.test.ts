@@ -45,6 +45,12 @@ describe('defaults', () => {
       restart: { backoffMs: 500, maxBackoffMs: 30_000, crashLoopAfter: 3, windowMs: 120_000 },
       route: null,
       proxy: { responseTimeoutMs: 30_000, idleTimeoutMs: 300_000, maxBodyBytes: 100_000_000, drainMs: 30_000 },
+      edge: {
+        headers: {},
+        compress: true,
+        rateLimits: [],
+        hidden: ['/metrics', '/health', '/healthz', '/livez', '/readyz'],
+      },
       dependencies: [],
       resources: [],
       limits: { memory: null, cpus: null },

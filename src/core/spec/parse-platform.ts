@@ -1,10 +1,12 @@
 import type { Port, Name } from '../units/quantities.ts';
 import { checkEnvironment } from './check-environment.ts';
+import { checkExposed } from './check-edge.ts';
 import { checkReferences } from './check-references.ts';
 import { checkSettings } from './check-settings.ts';
 import { readDeclaration, type Declared, type DeclaredEnvironmentPieces } from './declared.ts';
 import type { Mistake } from './mistake.ts';
-import type { Environment, EnvironmentGates, Platform, Resource, Service, Target } from './platform.ts';
+import type { Environment, EnvironmentGates, Platform, PublicRoute, Resource, Service, Target } from './platform.ts';
+import { resolveAccessLog, resolveHttps } from './resolve-edge.ts';
 import { applyOverride, resolveService } from './resolve-service.ts';
 import type { DeclaredResource } from './schema.ts';
 
@@ -35,7 +37,7 @@ export function parsePlatform(input: unknown): ParsedPlatform {
   const mistakes: Mistake[] = [];
   const declared = readDeclaration(input, (found) => mistakes.push(...found));
   if (declared === null) return { ok: false, mistakes };
-  mistakes.push(...checkReferences(declared), ...checkSettings(declared));
+  mistakes.push(...checkReferences(declared), ...checkSettings(declared), ...checkExposed(declared));
 
   const warnings: Mistake[] = [];
   const environments: Environment[] = [];
@@ -77,7 +79,11 @@ function resolveEnvironment(
   ]);
   return {
     name: name as Name,
-    target: resolveTarget(pieces.target, index),
+    target: resolveTarget(
+      pieces.target,
+      index,
+      services.flatMap(([, service]) => service.route ?? []),
+    ),
     services: Object.fromEntries(services),
     resources: Object.fromEntries(resources),
     gates,
@@ -85,13 +91,24 @@ function resolveEnvironment(
 }
 
 /** Environments of one machine must not get into each other's way, so defaults depend on the place in the list. */
-function resolveTarget(declared: DeclaredEnvironmentPieces['target'], index: number): Target {
+function resolveTarget(
+  declared: DeclaredEnvironmentPieces['target'],
+  index: number,
+  routes: readonly PublicRoute[],
+): Target {
   // Ports end at 65535: the 24th environment has to say its own.
   const block = Math.min(index, 22);
   return {
     kind: 'process',
     listen: declared?.listen ?? { host: '127.0.0.1', port: (8_080 + block) as Port },
     ports: declared?.ports ?? { from: (42_000 + 1_000 * block) as Port, to: (42_999 + 1_000 * block) as Port },
+    router: declared?.router ?? 'gateway',
+    edge: {
+      workers: declared?.workers ?? null,
+      https: resolveHttps(declared?.https, routes),
+      accessLog: resolveAccessLog(declared?.accessLog),
+      lingerMs: declared?.linger ?? 3_600_000,
+    },
   };
 }
 

@@ -1,3 +1,5 @@
+import type { GatewaySettings } from '../gateway-settings.ts';
+import type { RouteEdge } from '../route-table.ts';
 import type { Bytes, Command, DurationMs, HostPattern, Name, Percent, Port } from '../units/quantities.ts';
 
 // What `veza.config.ts` says after parsing: every value has its type, every default is filled in, every name resolves.
@@ -23,6 +25,10 @@ export interface Target {
   readonly listen: { readonly host: string; readonly port: Port };
   /** Ports that instances and internal addresses are taken from, both ends included. */
   readonly ports: { readonly from: Port; readonly to: Port };
+  /** Which router driver shares the traffic. */
+  readonly router: 'gateway' | 'haproxy';
+  /** How the gateway stands at the edge, besides `listen`. */
+  readonly edge: Omit<GatewaySettings, 'http'>;
 }
 
 export interface EnvironmentGates {
@@ -48,6 +54,8 @@ export interface Service {
   readonly restart: RestartPolicy;
   readonly route: PublicRoute | null;
   readonly proxy: ProxyLimits;
+  /** What the router does for users besides passing requests on. Releases that were built before there was any have none. */
+  readonly edge?: ServiceEdge;
   readonly dependencies: readonly Name[];
   readonly resources: readonly Name[];
   readonly limits: { readonly memory: Bytes | null; readonly cpus: number | null };
@@ -114,6 +122,9 @@ export interface ProxyLimits {
   /** Time that what is in flight gets while draining; long streams are told at the end of it. */
   readonly drainMs: DurationMs;
 }
+
+/** What a release says about the edge; whether it is under maintenance is no matter of a release. */
+export type ServiceEdge = Omit<RouteEdge, 'maintenance'>;
 
 export interface Strategy {
   readonly kind: 'rolling' | 'blue-green' | 'canary';

@@ -1,6 +1,7 @@
 import { formatCommand } from '../units/command.ts';
 import type { Bytes, Command, DurationMs, Name } from '../units/quantities.ts';
 import type { BuildRecipe, Health, Probe, PublicRoute, SecretReference, Service, SmokeCheck } from './platform.ts';
+import { resolveEdge } from './resolve-edge.ts';
 import { resolveStrategy } from './resolve-strategy.ts';
 import type { DeclaredOverride, DeclaredService } from './schema-service.ts';
 import { STRATEGY_KINDS, type DeclaredStrategy } from './schema-strategy.ts';
@@ -20,6 +21,8 @@ export function applyOverride(base: Settings, override: Partial<DeclaredOverride
   if (override.route && base.route) merged.route = merge(base.route, override.route);
   if (override.stop) merged.stop = merge(base.stop, override.stop);
   if (override.restart) merged.restart = merge(base.restart, override.restart);
+  // Names of headers are the same in any case; the override's stands.
+  if (override.headers) merged.headers = mergeHeaders(base.headers ?? {}, override.headers);
   if (override.proxy) merged.proxy = merge(base.proxy, override.proxy);
   if (override.limits) merged.limits = merge(base.limits, override.limits);
   if (override.gates) merged.gates = merge(base.gates, override.gates);
@@ -31,6 +34,16 @@ export function applyOverride(base: Settings, override: Partial<DeclaredOverride
     ]);
   }
   return merged;
+}
+
+type DeclaredHeaders = Exclude<DeclaredService['headers'], undefined>;
+
+function mergeHeaders(base: DeclaredHeaders, override: DeclaredHeaders): DeclaredHeaders {
+  const replaced = new Set(Object.keys(override).map((name) => name.toLowerCase()));
+  return Object.fromEntries([
+    ...Object.entries(base).filter(([name]) => !replaced.has(name.toLowerCase())),
+    ...Object.entries(override),
+  ]);
 }
 
 function mergeHealth(base: DeclaredHealth, override: DeclaredHealth): DeclaredHealth {
@@ -67,7 +80,8 @@ export function resolveService(
   approval: boolean,
 ): Service {
   const instances = declared.instances ?? 2;
-  const health = resolveHealth(healthOf(declared.health));
+  const health = resolveHealth(declared.health);
+  const route = declared.route ? resolveRoute(declared.route) : null;
   const resources = names(declared.resources);
   const migrations = declared.gates?.migrations;
   return {
@@ -84,13 +98,14 @@ export function resolveService(
       crashLoopAfter: declared.restart?.crashLoopAfter ?? 3,
       windowMs: declared.restart?.window ?? ms(120_000),
     },
-    route: declared.route ? resolveRoute(declared.route) : null,
+    route,
     proxy: {
       responseTimeoutMs: declared.proxy?.responseTimeout ?? ms(30_000),
       idleTimeoutMs: declared.proxy?.idleTimeout ?? ms(300_000),
       maxBodyBytes: declared.proxy?.maxBody === undefined ? (100_000_000 as Bytes) : declared.proxy.maxBody,
       drainMs: declared.proxy?.drain ?? ms(30_000),
     },
+    edge: resolveEdge(declared, health, route),
     dependencies: names(declared.dependencies),
     resources,
     limits: { memory: declared.limits?.memory ?? null, cpus: declared.limits?.cpus ?? null },
@@ -131,7 +146,9 @@ const isCommand = (build: Exclude<DeclaredService['build'], undefined>): build i
 const healthOf = (health: DeclaredService['health']): DeclaredHealth =>
   typeof health === 'string' ? { path: health } : (health ?? {});
 
-function resolveHealth(health: DeclaredHealth): Health {
+/** Fills in the defaults of the three probes. */
+export function resolveHealth(declared: DeclaredService['health']): Health {
+  const health = healthOf(declared);
   const probe = (own: DeclaredProbe | undefined, intervalMs: number, timeoutMs: number, failures: number): Probe => {
     const path = own?.tcp === true ? undefined : (own?.path ?? health.path);
     return {

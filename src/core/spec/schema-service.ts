@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import type { CommandLine } from './declaration.ts';
+import type { CommandLine } from './declaration-values.ts';
 import type { Command } from '../units/quantities.ts';
 import { count, either, flag, listOf, strict, text } from './schema-parts.ts';
+import { edgeSettings } from './schema-edge.ts';
 import { strategySchema } from './schema-strategy.ts';
 import { command, duration, folder, host, pathPrefix, secretReference, size, urlPath } from './schema-values.ts';
 
@@ -134,6 +135,7 @@ const settings = {
   )
     .describe('Limits of the router for this service.')
     .optional(),
+  ...edgeSettings,
   limits: strict(
     {
       memory: size('Memory of an instance.').nullable().optional(),

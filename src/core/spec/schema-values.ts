@@ -11,7 +11,8 @@ import { parsePortRange, type PortRange } from '../units/port.ts';
 import type { Bytes, Command, DurationMs, HostPattern, Name, Percent } from '../units/quantities.ts';
 import { parseSize } from '../units/size.ts';
 import type { ListenAddress } from '../units/address.ts';
-import type { CommandLine, Duration, Percentage, SecretValue, Size, UrlPath } from './declaration.ts';
+import type { SecretValue } from './declaration.ts';
+import type { CommandLine, Duration, Percentage, Size, UrlPath } from './declaration-values.ts';
 import { strict, text, unit } from './schema-parts.ts';
 
 /** Timers of the platform hold at most 2^31 − 1 ms, a bit less than 25 days. */
@@ -32,6 +33,18 @@ export function duration(description: string, leastMs = 0): z.ZodType<DurationMs
     examples: ['500ms', '30s', '5m', '1h30m'],
   });
 }
+
+/** A duration that no timer waits for; a day at least, ten years at most. */
+export const longDuration = (description: string): z.ZodType<DurationMs, Duration> =>
+  unit(
+    (input: unknown): Parsed<DurationMs> => {
+      const result = parseDuration(input);
+      if (!result.ok) return result;
+      if (result.value > 3_650 * 86_400_000) return expected('a duration of at most 3650 days', '3650d');
+      return result.value < 86_400_000 ? expected('a duration of at least a day', '1d') : result;
+    },
+    { description, type: 'string', pattern: '^(\\d+(\\.\\d+)?(ms|s|m|h|d))+$', examples: ['365d', '730d'] },
+  );
 
 export const size = (description: string): z.ZodType<Bytes, Size> =>
   unit(
@@ -85,6 +98,27 @@ export const pathPrefix: z.ZodType<string, UrlPath> = unit(parsePathPrefix, {
   pattern: '^/[^?#*]*$',
   examples: ['/', '/api'],
 });
+
+const EXPECTED_FILE = 'a file by its whole path, such as "/etc/ssl/example.pem"';
+
+/** A file of the machine that the gateway runs on: it is no part of a release, so it is not relative to the declaration. */
+export const machineFile = (description: string): z.ZodType<string, UrlPath> =>
+  unit(
+    (input): Parsed<string> =>
+      typeof input === 'string' && /^\/[^\0\n]+$/.test(input) && input.length <= 4_096
+        ? { ok: true, value: input }
+        : expected(EXPECTED_FILE),
+    { description, type: 'string', pattern: '^/', examples: ['/etc/ssl/example.pem'] },
+  );
+
+export const webAddress = (description: string): z.ZodType<string, `https://${string}`> =>
+  unit(
+    (input): Parsed<string> =>
+      typeof input === 'string' && /^https:\/\/[!-~]+$/.test(input) && URL.canParse(input)
+        ? { ok: true, value: input }
+        : expected('an address that starts with https://'),
+    { description, type: 'string', pattern: '^https://', format: 'uri' },
+  );
 
 export const folder = (description: string): z.ZodType<string, string> =>
   unit(parseFolder, { description, type: 'string', minLength: 1, examples: ['services/api', '.'] });

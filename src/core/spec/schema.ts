@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { either, flag, strict, text } from './schema-parts.ts';
+import { count, either, flag, strict, text } from './schema-parts.ts';
 import { overrideSchema, serviceSchema } from './schema-service.ts';
 import { strategySchema } from './schema-strategy.ts';
-import { listenAddress, name, portRange, secretReference } from './schema-values.ts';
+import { accessLogSchema, httpsSchema } from './schema-edge.ts';
+import { duration, listenAddress, name, portRange, secretReference } from './schema-values.ts';
 
 /** PostgreSQL; which keys belong to which mode is checked with names, so that the message can say it. */
 export const resourceSchema = strict(
@@ -25,6 +26,14 @@ const targetSchema = strict(
       .describe('Processes of this machine behind the built-in gateway.'),
     listen: listenAddress.optional(),
     ports: portRange.optional(),
+    router: z
+      .enum(['gateway', 'haproxy'])
+      .describe('What shares traffic; default gateway, the built-in one.')
+      .optional(),
+    https: httpsSchema.nullable().describe('Where users come in over TLS; null: nowhere.').optional(),
+    workers: count(1, 256, 'Processes of the gateway that carry traffic; default: one a processor.').optional(),
+    accessLog: accessLogSchema.optional(),
+    linger: duration('Time that streams live on in a gateway process that was replaced; default 1h.').optional(),
   },
   'a target such as { kind: "process", listen: "127.0.0.1:8080" }',
 );
