@@ -1,6 +1,7 @@
 import type { ServiceRecord } from '../rollout/ledger.ts';
 import { isCommitted, type DeploymentState } from '../rollout/state.ts';
-import { plainEdge, type Endpoint, type RouteEdge, type RouteTableEntry } from '../route-table.ts';
+import type { RouteEdge } from '../route-edge.ts';
+import { plainEdge, type Endpoint, type RouteTableEntry } from '../route-table.ts';
 import { otherSlot, type Slot } from '../slot.ts';
 import type { Service } from '../spec/platform.ts';
 

@@ -1,5 +1,5 @@
 import type { GatewaySettings } from '../gateway-settings.ts';
-import type { RouteEdge } from '../route-table.ts';
+import type { RouteEdge } from '../route-edge.ts';
 import type { Bytes, Command, DurationMs, HostPattern, Name, Percent, Port } from '../units/quantities.ts';
 
 // What `veza.config.ts` says after parsing: every value has its type, every default is filled in, every name resolves.

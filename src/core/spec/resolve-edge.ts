@@ -1,5 +1,5 @@
 import type { AccessLogSettings, CertificateSource, HttpsSettings } from '../gateway-settings.ts';
-import type { RateLimit } from '../route-table.ts';
+import type { RateLimit } from '../route-edge.ts';
 import type { Health, PublicRoute, ServiceEdge } from './platform.ts';
 import type { DeclaredAccessLog, DeclaredHttps, DeclaredRateLimit } from './schema-edge.ts';
 import type { DeclaredService } from './schema-service.ts';

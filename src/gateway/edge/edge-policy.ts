@@ -1,4 +1,5 @@
-import type { RateLimit, RouteEdge, RouteTableEntry } from '../../core/route-table.ts';
+import type { RateLimit, RouteEdge } from '../../core/route-edge.ts';
+import type { RouteTableEntry } from '../../core/route-table.ts';
 import type { AnswerEncoder, EdgeAnswer, EdgePolicy, EdgeRequest } from '../edge-policy.ts';
 import { encodingFor } from './accept-encoding.ts';
 import { isCompressible } from './compressible.ts';

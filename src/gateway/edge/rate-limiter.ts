@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { RateLimit } from '../../core/route-table.ts';
+import type { RateLimit } from '../../core/route-edge.ts';
 import { ClientNetwork } from './network.ts';
 
 /** A limit of a service, and what tells it from the others; from {@link RateLimiter.scope}. */
