@@ -40,9 +40,9 @@ export class Admission<T> {
     return this.#places.size;
   }
 
-  /** @returns whether there was room; then it is inside. Nobody overtakes those who wait. */
+  /** @returns whether there was room; then it is inside. While there is room, all who still wait are too late: nobody overtakes. */
   tryEnter(): boolean {
-    if (this.#inside >= this.#limits.maxInFlight || this.#places.size > 0) return false;
+    if (this.#inside >= this.#limits.maxInFlight) return false;
     this.#inside += 1;
     return true;
   }

@@ -1,4 +1,6 @@
+import { fieldName } from './field-names.ts';
 import { FAULTY, FieldSection, INCOMPLETE } from './field-section.ts';
+import { latin1 } from './latin1.ts';
 import { CR, LF, isFieldValue, isToken, tokenOctets } from './octets.ts';
 
 const MAX_SIZE_DIGITS = 16;
@@ -46,7 +48,7 @@ const section = new FieldSection();
 /**
  * Takes a chunked body apart (RFC 9112, 7.1) as its bytes come, in pieces of any size. Strict: no white space around sizes, CRLF
  * everywhere, extensions of the form of the RFC only, and bounded. Extensions are dropped, and so are trailers that may not
- * come behind a body.
+ * come behind a body; trailers that frame are refused.
  */
 export class ChunkedDecoder {
   #state: State = 'size';
@@ -206,7 +208,14 @@ export class ChunkedDecoder {
       this.#held = Buffer.from(all);
       return to;
     }
-    if (section.count > 0) this.#trailers = readTrailerFields(all);
+    if (section.count > 0) {
+      const trailers = readTrailerFields(all);
+      if (trailers === null) {
+        this.#refuse('trailers that say how long a body is');
+        return from;
+      }
+      this.#trailers = trailers;
+    }
     this.#held = null;
     this.#state = 'done';
     return from + end - (held?.length ?? 0);
@@ -225,11 +234,14 @@ function hexDigit(octet: number): number {
   return upper >= 0x41 && upper <= 0x46 ? upper - 0x37 : -1;
 }
 
-function readTrailerFields(bytes: Buffer): readonly string[] {
+/** @returns null when one of them frames: somebody could believe it */
+function readTrailerFields(bytes: Buffer): readonly string[] | null {
+  const { marks, count } = section;
   const flat: string[] = [];
-  for (let mark = 0; mark < 4 * section.count; mark += 4) {
-    const name = bytes.toString('latin1', section.marks[mark], section.marks[mark + 1]);
-    if (mayTrail(name)) flat.push(name, bytes.toString('latin1', section.marks[mark + 2], section.marks[mark + 3]));
+  for (let mark = 0; mark < 4 * count; mark += 4) {
+    const { raw, role } = fieldName(bytes, marks[mark] as number, marks[mark + 1] as number);
+    if (role === 'content-length' || role === 'transfer-encoding') return null;
+    if (mayTrail(raw)) flat.push(raw, latin1(bytes, marks[mark + 2] as number, marks[mark + 3] as number));
   }
   return flat;
 }

@@ -1,3 +1,5 @@
+import { latin1 } from './latin1.ts';
+
 // Names of fields repeat in every message. They are looked up by their octets, so that a known one costs no new string and
 // no lower-casing; the strings are internalized, which makes comparing them cheap for everyone behind the parser.
 
@@ -82,7 +84,7 @@ export function fieldName(bytes: Buffer, from: number, to: number): FieldName {
   }
   const recent = seen[place] as FieldName | null;
   if (recent !== null && fits(recent, bytes, from, to)) return recent;
-  const name = nameOf(bytes.toString('latin1', from, to), null);
+  const name = nameOf(latin1(bytes, from, to), null);
   if (length <= LONGEST_KEPT) seen[place] = name;
   return name;
 }

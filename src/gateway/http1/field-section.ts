@@ -1,4 +1,4 @@
-import { COLON, CR, LF, SP, TAB, tokenOctets, valueOctets } from './octets.ts';
+import { COLON, CR, LF, SP, TAB, tokenOctets } from './octets.ts';
 
 /** The bytes end before the section does. */
 export const INCOMPLETE = -1;
@@ -48,7 +48,11 @@ export class FieldSection {
       i += 1;
       while (i < limit && (bytes[i] === SP || bytes[i] === TAB)) i += 1;
       const valueFrom = i;
-      while (i < limit && valueOctets[bytes[i] as number] === 1) i += 1;
+      while (i < limit) {
+        const octet = bytes[i] as number;
+        if (octet < 0x20 ? octet !== TAB : octet === 0x7f) break;
+        i += 1;
+      }
       if (i >= limit) return INCOMPLETE;
       if (bytes[i] !== CR) return this.#refuse(bytes[i] === LF ? 'a LF without CR' : 'a control character in a value');
       if (i + 1 >= limit) return INCOMPLETE;
@@ -64,6 +68,19 @@ export class FieldSection {
       i += 2;
     }
     return INCOMPLETE;
+  }
+
+  /**
+   * Whether there are tabs around the value of a field that was scanned. They may be there, but not all programs take them away,
+   * and then `chunked` is not `chunked` (llhttp 9).
+   */
+  isTabbed(bytes: Buffer, field: number): boolean {
+    const mark = 4 * field;
+    for (let i = this.marks[mark + 1] as number; i < (this.marks[mark + 2] as number); i += 1) {
+      if (bytes[i] === TAB) return true;
+    }
+    for (let i = this.marks[mark + 3] as number; bytes[i] !== CR; i += 1) if (bytes[i] === TAB) return true;
+    return false;
   }
 
   #refuse(fault: string): typeof FAULTY {

@@ -2,17 +2,18 @@ import { CR, LF } from './octets.ts';
 
 const END = Buffer.from('\r\n\r\n', 'latin1');
 
-/** Heads up to this many bytes are scanned whenever more of them has come. */
-const SMALL_BYTES = 2_048;
+/** Of a head that is not complete, no more than this is scanned again when more of it has come. */
+const SCANNED_BYTES = 2_048;
 
 /**
- * Whether it is worth to scan a head: it is small, or its end has come, or a line that does not end with CRLF. So a long head that comes
- * a byte at a time costs a native search for each byte, not a scan.
+ * How far it is worth to scan a head: to the end of what there is when its end has come, or a line that does not end with CRLF;
+ * otherwise not far. So a long head that comes an octet at a time costs a native search and a short scan for each, and what is wrong
+ * in it is found at the latest when it is complete; when it is found does not depend on how it was cut into pieces.
  */
-export function endOfHead(bytes: Buffer, from: number, limit: number): boolean {
-  if (limit - from <= SMALL_BYTES) return true;
+export function scanLimit(bytes: Buffer, from: number, limit: number): number {
+  if (limit - from <= SCANNED_BYTES) return limit;
   const head = bytes.subarray(from, limit);
-  if (head.includes(END)) return true;
-  for (let at = head.indexOf(LF); at >= 0; at = head.indexOf(LF, at + 1)) if (head[at - 1] !== CR) return true;
-  return false;
+  if (head.includes(END)) return limit;
+  for (let at = head.indexOf(LF); at >= 0; at = head.indexOf(LF, at + 1)) if (head[at - 1] !== CR) return limit;
+  return from + SCANNED_BYTES;
 }

@@ -2,7 +2,8 @@ import type { BodyLength } from '../client-request.ts';
 import { fieldName } from './field-names.ts';
 import { isChunked, keepsAlive, readConnection, readContentLength } from './field-rules.ts';
 import { FAULTY, FieldSection, INCOMPLETE } from './field-section.ts';
-import { endOfHead } from './head-end.ts';
+import { scanLimit } from './head-end.ts';
+import { latin1 } from './latin1.ts';
 import type { HeadLimits, ParsedAnswer, ParseFault } from './message.ts';
 import { CR, LF, SP, valueOctets } from './octets.ts';
 
@@ -31,8 +32,7 @@ export function parseAnswerHead(
   limits: HeadLimits,
 ): ParsedAnswer | ParseFault | null {
   const full = to - from >= limits.maxHeaderBytes;
-  const limit = full ? from + limits.maxHeaderBytes : to;
-  if (!full && !endOfHead(bytes, from, limit)) return null;
+  const limit = full ? from + limits.maxHeaderBytes : scanLimit(bytes, from, to);
   const behindLine = scanStatusLine(bytes, from, limit);
   if (typeof behindLine !== 'number') return behindLine;
   const end = behindLine === INCOMPLETE ? INCOMPLETE : section.scan(bytes, behindLine, limit, limits.maxHeaders);
@@ -73,7 +73,7 @@ function scanStatusLine(bytes: Buffer, from: number, limit: number): number | Pa
 }
 
 function readAnswer(bytes: Buffer, from: number, end: number, requestMethod: string): ParsedAnswer | ParseFault {
-  const text = bytes.toString('latin1', from, end);
+  const text = latin1(bytes, from, end);
   const { status } = line;
   const version = line.minor === 1 ? '1.1' : '1.0';
   const { marks, count } = section;
@@ -91,11 +91,12 @@ function readAnswer(bytes: Buffer, from: number, end: number, requestMethod: str
     names.push(name.lower);
     if (name.role === 'content-length') {
       if (contentLength >= 0) return refuse(400, 'more than one Content-Length');
-      const length = readContentLength(value);
+      const length = section.isTabbed(bytes, field) ? null : readContentLength(value);
       if (length === null) return refuse(400, 'a Content-Length that is no number');
       contentLength = length;
     } else if (name.role === 'transfer-encoding') {
-      if (chunked || !isChunked(value)) return refuse(400, 'a Transfer-Encoding other than chunked');
+      if (chunked || !isChunked(value) || section.isTabbed(bytes, field))
+        return refuse(400, 'a Transfer-Encoding other than chunked');
       chunked = true;
     } else if (name.role === 'connection') connection |= readConnection(value);
   }

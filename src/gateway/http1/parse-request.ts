@@ -10,7 +10,8 @@ import {
   readUpgrade,
 } from './field-rules.ts';
 import { FAULTY, FieldSection, INCOMPLETE } from './field-section.ts';
-import { endOfHead } from './head-end.ts';
+import { scanLimit } from './head-end.ts';
+import { latin1 } from './latin1.ts';
 import type { HeadLimits, ParsedRequest, ParseFault } from './message.ts';
 import { CR, LF, SP, methodOctets, targetOctets } from './octets.ts';
 import { readAbsoluteTarget } from './target.ts';
@@ -35,7 +36,7 @@ const refuse = (status: ParseFault['status'], fault: string): ParseFault => ({ f
  * @param from where the request begins; one empty line before it is skipped
  * @param to nothing at or behind this offset is looked at
  * @returns null when the head is not complete and could still become one: call again with more bytes. The cost of all calls
- *   for one head stays small: up to 2 kB are read again, of longer ones only the end is searched.
+ *   for one head stays small: see `scanLimit`.
  */
 export function parseRequestHead(
   bytes: Buffer,
@@ -44,8 +45,7 @@ export function parseRequestHead(
   limits: HeadLimits,
 ): ParsedRequest | ParseFault | null {
   const full = to - from >= limits.maxHeaderBytes;
-  const limit = full ? from + limits.maxHeaderBytes : to;
-  if (!full && !endOfHead(bytes, from, limit)) return null;
+  const limit = full ? from + limits.maxHeaderBytes : scanLimit(bytes, from, to);
   const behindLine = scanRequestLine(bytes, from, limit);
   if (typeof behindLine !== 'number') return behindLine;
   if (behindLine === INCOMPLETE) return full ? refuse(414, 'a request line that is too long') : null;
@@ -99,16 +99,17 @@ function scanVersion(bytes: Buffer, from: number, limit: number): number | Parse
 function wrongTarget(bytes: Buffer): ParseFault | null {
   const first = bytes[line.targetFrom];
   const length = line.methodTo - line.from;
-  if (length === 7 && bytes.toString('latin1', line.from, line.methodTo) === 'CONNECT') {
+  if (length === 7 && latin1(bytes, line.from, line.methodTo) === 'CONNECT') {
     return refuse(501, 'CONNECT, which is not implemented');
+  }
+  if (length === 3 && bytes[line.from + 1] === 0x52 && latin1(bytes, line.from, line.methodTo) === 'PRI') {
+    return refuse(400, 'PRI, with which only HTTP/2 begins');
   }
   if (first === 0x2f) return null;
   if (first === 0x2a && line.targetTo - line.targetFrom === 1) {
-    return bytes.toString('latin1', line.from, line.methodTo) === 'OPTIONS'
-      ? null
-      : refuse(400, 'the target * without OPTIONS');
+    return latin1(bytes, line.from, line.methodTo) === 'OPTIONS' ? null : refuse(400, 'the target * without OPTIONS');
   }
-  return readAbsoluteTarget(bytes.toString('latin1', line.targetFrom, line.targetTo)) === null
+  return readAbsoluteTarget(latin1(bytes, line.targetFrom, line.targetTo)) === null
     ? refuse(400, 'a target that is neither a path nor an absolute http URL without user')
     : null;
 }
@@ -116,7 +117,7 @@ function wrongTarget(bytes: Buffer): ParseFault | null {
 /** Makes the request of the line and the section that were scanned. */
 function readRequest(bytes: Buffer, end: number): ParsedRequest | ParseFault {
   const { from } = line;
-  const text = bytes.toString('latin1', from, end);
+  const text = latin1(bytes, from, end);
   const version = line.minor === 1 ? '1.1' : '1.0';
   const { marks, count } = section;
   const headers: string[] = [];
@@ -144,13 +145,14 @@ function readRequest(bytes: Buffer, end: number): ParsedRequest | ParseFault {
         break;
       case 'content-length': {
         if (contentLength >= 0) return refuse(400, 'more than one Content-Length');
-        const length = readContentLength(value);
+        const length = section.isTabbed(bytes, field) ? null : readContentLength(value);
         if (length === null) return refuse(400, 'a Content-Length that is no number');
         contentLength = length;
         break;
       }
       case 'transfer-encoding':
-        if (chunked || !isChunked(value)) return refuse(400, 'a Transfer-Encoding other than chunked');
+        if (chunked || !isChunked(value) || section.isTabbed(bytes, field))
+          return refuse(400, 'a Transfer-Encoding other than chunked');
         chunked = true;
         break;
       case 'connection':
