@@ -28,6 +28,8 @@ export interface ClientStream {
    * @returns false when the client does not keep up: `drained` follows
    */
   write(bytes: Buffer): boolean;
+  /** What was held back so that small pieces go out together goes out now. Streams that hold nothing back have none. */
+  flush?(): void;
   /** The answer is complete. @param trailers flat; sent if the protocol and the framing can */
   end(trailers: readonly string[] | null): void;
   /** Breaks the answer off, so that the client sees that it is incomplete. */
@@ -49,7 +51,7 @@ export interface ClientStream {
 }
 
 export interface ClientStreamEvents {
-  /** The bytes are the stream's again when this returns. */
+  /** The bytes are the receiver's: nobody writes to their memory again. */
   bodyData(bytes: Buffer): void;
   /** @param trailers flat; empty when there are none */
   bodyEnd(trailers: readonly string[]): void;

@@ -7,9 +7,9 @@ import type { Upstream } from './upstream.ts';
 const afterTellingMs = 5_000;
 
 /**
- * Waits until nothing is in flight to some instances; tells long streams after `drainMs`; resets what is left 5 s later.
+ * Waits until nothing is in flight to some instances; tells long streams after `drainMs`; ends what is left 5 s later.
  *
- * @returns what was left, before it was reset: zeros when all ended by themselves
+ * @returns what was left, before it was ended: zeros when all ended by themselves
  * @throws when the signal aborts; the instances stay as they are
  */
 export async function drain(
@@ -24,13 +24,13 @@ export async function drain(
   tellStreams(upstreams, 'drain');
   if (await within(idle, afterTellingMs, signal)) return { inFlight: 0, streams: 0 };
   const left = progressOf(upstreams);
-  for (const upstream of upstreams) for (const flight of upstream.flights) flight.reset();
+  for (const upstream of upstreams) for (const flight of upstream.flights()) flight.reset();
   return left;
 }
 
 function tellStreams(upstreams: readonly Upstream[], reason: EndReason): void {
   for (const upstream of upstreams) {
-    for (const flight of upstream.flights) if (flight.isStream) flight.tell(reason);
+    for (const flight of upstream.flights()) if (flight.isStream) flight.tell(reason);
   }
 }
 

@@ -1,65 +1,89 @@
-import type { Duplex } from 'node:stream';
-import type { Dispatcher } from 'undici';
+import type { RouteTableEntry } from '../core/route-table.ts';
 import { otherSlot } from '../core/slot.ts';
-import { AnswerBody } from './answer-body.ts';
+import type { ClientStreamEvents } from './client-stream.ts';
 import type { Outcome } from './counters.ts';
+import type { AnswerEncoder, EdgeRequest } from './edge-policy.ts';
 import type { EndReason, Flight } from './flight.ts';
-import { problemDocument, problems, type ProblemCode } from './problem.ts';
-import { discardRest, RequestBody } from './request-body.ts';
-import { answerHeaders } from './request-head.ts';
+import type { ParsedAnswer } from './http1/message.ts';
+import type { InstanceConnection, InstanceUser } from './http1/instance-connection.ts';
+import { chooseArm, instanceHead, type Chosen } from './outgoing.ts';
+import { answerWithProblem, problems, type ProblemCode } from './problem.ts';
+import { readAnswerHead } from './request-head.ts';
 import type { ExchangeContext, RoutedRequest } from './routed-request.ts';
-import { discard, type Connection, type Upstream } from './upstream.ts';
+import type { Waiter } from './service-state.ts';
+import { EventBoundaryScanner } from './sse-boundary.ts';
+import { Tunnel } from './tunnel.ts';
+import type { Upstream } from './upstream.ts';
 
 /** Methods that may be sent twice (RFC 9110, 9.2.2). */
 const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 const maxAttempts = 6;
 
-type Phase = 'connecting' | 'sending' | 'waiting' | 'answering' | 'done';
+type Phase = 'queued' | 'connecting' | 'sending' | 'waiting' | 'answering' | 'done';
 
 /**
  * One request on its way to an instance and its answer on the way back, streamed both ways.
  *
- * It is tried again only while the instance cannot have acted on it: no connection, nothing written yet, or (idempotent
- * and without body) a kept connection that the instance closed without a byte of answer. Anything else that goes wrong
- * is told to the client: with a problem document, or, once the answer has begun, by breaking it off.
+ * It is tried again only while the instance cannot have acted on it: no connection, nothing written yet; or, within the
+ * budget, when it is idempotent and without body and the connection ended without a byte of answer. Anything else that
+ * goes wrong is told to the client: with a problem document, or, once the answer has begun, by breaking it off.
  */
-export class Exchange implements Flight, Dispatcher.DispatchHandler {
+export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvents {
+  previous: Flight | null = null;
+  following: Flight | null = null;
   readonly #context: ExchangeContext;
   readonly #routed: RoutedRequest;
   readonly #startedAt: number;
-  readonly #repeatable: boolean;
   readonly #hasBody: boolean;
-  readonly #tried = new Set<Upstream>();
+  readonly #repeatable: boolean;
+  #isStream: boolean;
+  /** Counted as inside by the service's admission. */
+  #inside = false;
+  #chosen: Chosen | null = null;
+  #head = '';
+  #tried: Upstream[] | null = null;
   #attempts = 0;
-  #phase: Phase = 'connecting';
+  #phase: Phase = 'queued';
   #upstream: Upstream | null = null;
-  #connection: Connection | null = null;
-  #controller: Dispatcher.DispatchController | null = null;
-  #body: RequestBody | null = null;
+  #connection: InstanceConnection | null = null;
   #freshOnly: boolean;
   /** The chosen slot could not serve it, the other did. */
   #rescued = false;
-  #sent = false;
   #answerBegun = false;
+  #bodyEnded: boolean;
+  #bytesIn = 0;
+  #bytesOut = 0;
+  /** The instance does not take the request's body. */
+  #instanceBlocked = false;
+  /** The client does not take the answer. */
+  #clientBlocked = false;
+  #windowAt: number;
+  #windowBytes = 0;
   #requestEndedAt: number;
   #lastActivity: number;
   #latencyMs = 0;
   #status = 0;
-  #keepAlive: string | null = null;
-  #answer: AnswerBody | null = null;
-  #isStream: boolean;
-  #countedAlready = false;
+  #code: ProblemCode | null = null;
+  #events: EventBoundaryScanner | null = null;
+  #encoder: AnswerEncoder['stream'] | null = null;
+  #told = false;
+  #counted = false;
 
   constructor(context: ExchangeContext, routed: RoutedRequest) {
+    const { request } = routed;
     this.#context = context;
     this.#routed = routed;
-    this.#hasBody = routed.upgrade === null && (routed.chunked || (routed.contentLength ?? 0) > 0);
-    this.#repeatable = !this.#hasBody && idempotentMethods.has(routed.request.method ?? '');
-    this.#freshOnly = routed.upgrade !== null;
-    this.#isStream = routed.upgrade !== null;
-    this.#startedAt = context.now();
-    this.#requestEndedAt = this.#startedAt;
-    this.#lastActivity = this.#startedAt;
+    this.#hasBody = request.body.kind === 'open' || (request.body.kind === 'length' && request.body.bytes > 0);
+    this.#bodyEnded = !this.#hasBody;
+    this.#repeatable = !this.#hasBody && request.upgrade === null && idempotentMethods.has(request.method);
+    this.#freshOnly = request.upgrade !== null;
+    this.#isStream = request.upgrade !== null;
+    const now = context.now();
+    this.#startedAt = now;
+    this.#requestEndedAt = now;
+    this.#lastActivity = now;
+    this.#windowAt = now;
+    routed.client.events = this;
   }
 
   get isStream(): boolean {
@@ -67,183 +91,279 @@ export class Exchange implements Flight, Dispatcher.DispatchHandler {
   }
 
   get waiting(): Flight['waiting'] {
-    const { choice, counted } = this.#routed;
-    const waits = counted && (this.#phase === 'waiting' || this.#phase === 'connecting');
-    return waits ? { arm: choice.arm, since: this.#requestEndedAt } : null;
+    const waits = !this.#routed.head.preview && (this.#phase === 'waiting' || this.#phase === 'connecting');
+    return waits && this.#chosen !== null ? { arm: this.#chosen.choice.arm, since: this.#requestEndedAt } : null;
   }
 
   start(): void {
-    const { service, entry, response, contentLength } = this.#routed;
-    const { limits } = this.#context;
-    response.on('error', noop);
-    response.once('close', this.#clientGone);
-    if (this.#isStream) service.streams += 1;
-    else service.requests += 1;
-    const { maxBodyBytes } = entry.proxy;
-    if (this.#isStream ? service.streams > limits.maxStreams : service.requests > limits.maxInFlight) {
-      this.#refuse(this.#isStream ? 'too-many-streams' : 'overloaded', null);
-    } else if (maxBodyBytes !== null && contentLength !== null && contentLength > maxBodyBytes) {
-      this.#refuse('body-too-large', `The limit is ${maxBodyBytes} bytes.`);
-    } else {
-      this.#attempt();
+    const { service } = this.#routed;
+    if (this.#isStream) {
+      service.streams += 1;
+      if (service.streams > this.#context.limits.maxStreams) this.#refuse('too-many-streams', null);
+      else this.#begin();
+    } else if (service.admission.tryEnter()) {
+      this.#inside = true;
+      this.#begin();
+    } else if (!service.admission.enqueue(this, this.#startedAt)) {
+      this.#refuse('overloaded', null);
     }
   }
 
-  #attempt(): void {
-    const now = this.#context.now();
+  admitted(): void {
+    this.#inside = true;
+    this.#begin();
+  }
+
+  expired(): void {
+    this.#refuse('overloaded', null);
+  }
+
+  #begin(): void {
+    const { service, request } = this.#routed;
+    const entry = this.#choose();
+    if (entry === null) {
+      this.#refuse('no-route', null);
+      return;
+    }
+    const { maxBodyBytes } = entry.proxy;
+    if (maxBodyBytes !== null && request.body.kind === 'length' && request.body.bytes > maxBodyBytes) {
+      this.#refuse('body-too-large', `The limit is ${maxBodyBytes} bytes.`);
+      return;
+    }
+    service.budget.deposit(this.#startedAt);
+    this.#attempt(this.#startedAt);
+  }
+
+  #choose(): RouteTableEntry | null {
+    const { service } = this.#routed;
+    if (this.#chosen === null && service.inForce !== null) {
+      this.#chosen = chooseArm(this.#context, this.#routed, service.inForce.entry);
+    }
+    return this.#chosen?.entry ?? null;
+  }
+
+  #attempt(now: number): void {
     const upstream = this.#attempts < maxAttempts ? this.#pick(now) : null;
     this.#attempts += 1;
     if (upstream === null) {
       this.#refuse(this.#attempts === 1 ? 'no-endpoint' : 'connect-failed', null);
       return;
     }
-    this.#phase = 'connecting';
-    this.#tried.add(upstream);
     this.#upstream = upstream;
     upstream.join(this);
-    const connection = this.#freshOnly ? null : upstream.takeIdle(this.#repeatable ? 'any' : 'recent', now);
-    if (connection !== null) {
-      this.#dispatch(connection);
+    const kept = this.#freshOnly ? null : upstream.takeIdle(this.#repeatable, now);
+    if (kept !== null) {
+      this.#dispatch(kept, now);
       return;
     }
-    upstream.connect(now, (opened) => {
-      const later = this.#context.now();
-      if (this.#phase === 'done') {
-        if (opened !== null) discard(opened);
-      } else if (opened !== null) {
-        this.#dispatch(opened);
-      } else {
-        upstream.refused(later);
-        upstream.leave(this);
-        this.#attempt();
-      }
-    });
+    this.#phase = 'connecting';
+    this.#lastActivity = now;
+    this.#connection = upstream.connect(this);
   }
 
   /** An endpoint of the chosen slot, or, when none of them could be reached, one of the other if it may have traffic. */
   #pick(now: number): Upstream | null {
-    const { service, choice } = this.#routed;
-    const own = service.pick(choice.slot, this.#tried, now);
-    if (own !== null) return own;
+    const { service } = this.#routed;
+    const slot = this.#chosen?.choice.slot;
     const entry = service.inForce?.entry;
-    const rescue = otherSlot(choice.slot);
+    if (slot === undefined) return null;
+    const own = service.pick(slot, this.#tried, now);
+    if (own !== null) return own;
+    const rescue = otherSlot(slot);
     if (entry === undefined || (rescue !== entry.stable && entry.candidateWeight <= 0)) return null;
     const other = service.pick(rescue, this.#tried, now);
     if (other !== null) this.#rescued = true;
     return other;
   }
 
-  #dispatch(connection: Connection): void {
-    const { request, entry, headers, path, upgrade, expectsContinue, response } = this.#routed;
+  connected(connection: InstanceConnection): void {
+    if (this.#phase !== 'connecting') return;
+    this.#upstream?.accepted();
+    this.#dispatch(connection, this.#context.now());
+  }
+
+  #dispatch(connection: InstanceConnection, now: number): void {
+    const { request, client } = this.#routed;
     this.#connection = connection;
-    this.#sent = false;
-    this.#answerBegun = false;
-    this.#lastActivity = this.#context.now();
-    this.#phase = this.#hasBody ? 'sending' : 'waiting';
-    if (!this.#hasBody) this.#requestEndedAt = this.#lastActivity;
+    this.#lastActivity = now;
+    this.#phase = this.#bodyEnded ? 'waiting' : 'sending';
+    if (this.#head === '' && this.#chosen !== null) this.#head = instanceHead(this.#routed, this.#chosen.choice);
+    connection.send(this, request.method, this.#head, request.body);
     if (this.#hasBody) {
-      this.#body = new RequestBody(request, entry.proxy.maxBodyBytes, {
-        start: () => {
-          if (expectsContinue && !response.headersSent) response.writeContinue();
-        },
-        bytes: () => {
-          this.#lastActivity = this.#context.now();
-          if (this.#body?.complete !== true || this.#phase !== 'sending') return;
-          this.#phase = 'waiting';
-          this.#requestEndedAt = this.#lastActivity;
-        },
-        tooLarge: () => {
-          if (response.headersSent) {
-            this.#cut();
-            return;
-          }
-          this.#stopInstance();
-          this.#refuse('body-too-large', `The limit is ${entry.proxy.maxBodyBytes} bytes.`);
-        },
-      });
+      this.#windowAt = now;
+      if (request.expectsContinue) client.inform(100, []);
+      client.resumeBody();
+      // What came with the head has been put behind it, and may have been wrong.
+      if (this.#connection !== connection) return;
     }
-    connection.client.dispatch(
-      {
-        path,
-        method: request.method ?? 'GET',
-        headers: headers as string[],
-        body: this.#body,
-        upgrade: upgrade?.protocol ?? null,
-      },
-      this,
-    );
+    connection.flush();
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    this.#sent = true;
-    if (this.#phase === 'done') controller.abort(new Error('no longer wanted'));
+  // What the client sends.
+
+  bodyData(bytes: Buffer): void {
+    const connection = this.#connection;
+    if (this.#phase === 'done' || connection === null) return;
+    this.#bytesIn += bytes.length;
+    this.#windowBytes += bytes.length;
+    this.#lastActivity = this.#context.now();
+    const maxBodyBytes = this.#chosen?.entry.proxy.maxBodyBytes ?? null;
+    if (maxBodyBytes !== null && this.#bytesIn > maxBodyBytes) {
+      this.#stopInstance();
+      this.#refuse('body-too-large', `The limit is ${maxBodyBytes} bytes.`);
+    } else if (!connection.writeBody(bytes)) {
+      this.#instanceBlocked = true;
+      this.#routed.client.pauseBody();
+    }
   }
 
-  onResponseStarted(): void {
-    this.#answerBegun = true;
-  }
-
-  onResponseStart(
-    controller: Dispatcher.DispatchController,
-    status: number,
-    headers: Record<string, string | string[] | undefined>,
-    statusMessage?: string,
-  ): void {
+  bodyEnd(trailers: readonly string[]): void {
     if (this.#phase === 'done') return;
-    const { response, request } = this.#routed;
+    this.#bodyEnded = true;
+    this.#instanceBlocked = false;
     const now = this.#context.now();
     this.#lastActivity = now;
-    if (status < 200) {
-      if (status === 103) this.#passEarlyHints(headers['link']);
-      return;
+    if (this.#phase === 'sending') {
+      this.#phase = 'waiting';
+      this.#requestEndedAt = now;
     }
-    // An answer to an unfinished upload is timed from the beginning of the request.
-    this.#latencyMs = now - (this.#phase === 'sending' ? this.#startedAt : this.#requestEndedAt);
-    this.#phase = 'answering';
-    this.#status = status;
-    this.#keepAlive = typeof headers['keep-alive'] === 'string' ? headers['keep-alive'] : null;
-    const length = headers['content-length'];
-    const hasBody = request.method !== 'HEAD';
-    const type = headers['content-type'];
-    const eventStream =
-      hasBody && length === undefined && typeof type === 'string' && type.startsWith('text/event-stream');
-    if (eventStream && !this.#becomeStream()) return;
-    const encoding = headers['content-encoding'];
-    const answer = new AnswerBody(response, controller, {
-      announced: hasBody && typeof length === 'string' ? Number(length) : null,
-      // Where an event ends can only be seen in plain text; the gateway asks for that, an instance may disregard it.
-      readableEvents: eventStream && (encoding === undefined || encoding === 'identity'),
-      onDrain: () => {
-        this.#lastActivity = this.#context.now();
-      },
-      onEventsEnded: () => {
-        this.#stopInstance();
-        this.#finish('ok');
-      },
-    });
-    this.#answer = answer;
-
-    const flat = answerHeaders(headers);
-    this.#addOwnHeaders(flat);
-    if (headers['date'] !== undefined) response.sendDate = false;
-    if (statusMessage === undefined || statusMessage === '') response.writeHead(status, flat);
-    else response.writeHead(status, statusMessage, flat);
-    if (this.#isStream) this.#count(this.#outcome());
-    // Most answers bring their body in the same packet; the others must not wait for it.
-    process.nextTick(() => {
-      if (this.#phase === 'answering' && answer.headIsWaiting) response.flushHeaders();
-    });
+    this.#connection?.endBody(trailers);
   }
 
-  #passEarlyHints(link: string | string[] | undefined): void {
-    const { response, request } = this.#routed;
-    if (link === undefined || request.httpVersionMinor === 0) return;
-    try {
-      response.writeEarlyHints({ link });
-    } catch {
-      // Node refuses links that it cannot read. A hint is only a hint: the answer itself is still to come.
+  instanceDrained(): void {
+    if (!this.#instanceBlocked || this.#phase === 'done') return;
+    this.#instanceBlocked = false;
+    this.#lastActivity = this.#context.now();
+    this.#windowAt = this.#lastActivity;
+    this.#windowBytes = 0;
+    this.#routed.client.resumeBody();
+  }
+
+  drained(): void {
+    if (!this.#clientBlocked || this.#phase === 'done') return;
+    this.#clientBlocked = false;
+    this.#lastActivity = this.#context.now();
+    if (this.#encoder === null) this.#connection?.resume();
+    else this.#encoder.resume();
+  }
+
+  gone(): void {
+    if (this.#phase === 'done') return;
+    // Without an answer yet the time waited is counted: users who give up on a release that hangs are evidence.
+    if (!this.#answerBegun) this.#latencyMs = this.#context.now() - this.#startedAt;
+    if (this.#phase === 'queued') this.#routed.service.admission.forget(this);
+    this.#choose();
+    this.#stopInstance();
+    this.#finish(this.#answerBegun ? this.#outcome() : 'ok');
+  }
+
+  // What the instance answers.
+
+  interim(answer: ParsedAnswer): void {
+    this.#lastActivity = this.#context.now();
+    if (answer.status !== 103 || this.#answerBegun) return;
+    const links: string[] = [];
+    for (let i = 0; i < answer.names.length; i += 1) {
+      if (answer.names[i] === 'link') links.push('link', answer.headers[2 * i + 1] ?? '');
     }
+    if (links.length > 0) this.#routed.client.inform(103, links);
+  }
+
+  answerHead(answer: ParsedAnswer): void {
+    const { request, client } = this.#routed;
+    const now = this.#context.now();
+    const { status, body } = answer;
+    this.#lastActivity = now;
+    // An answer to an unfinished upload is timed from the beginning of the request.
+    this.#latencyMs = now - (this.#phase === 'sending' ? this.#startedAt : this.#requestEndedAt);
+    this.#upstream?.watch.success();
+    const head = readAnswerHead(answer);
+    if (head.keepAlive !== null) this.#connection?.keepAliveSays(head.keepAlive);
+    const withBody = body === null || body.kind !== 'none';
+    const length = (withBody && body?.kind !== 'length') || status === 204 ? null : answer.announced;
+    const eventStream = withBody && length === null && head.contentType?.startsWith('text/event-stream') === true;
+    if (eventStream && !this.#becomeStream()) return;
+    this.#phase = 'answering';
+    this.#status = status;
+    this.#answerBegun = true;
+    // Where an event ends can only be seen in plain text; the gateway asks for that, an instance may disregard it.
+    if (eventStream && (head.contentEncoding === null || head.contentEncoding === 'identity')) {
+      this.#events = new EventBoundaryScanner();
+    }
+    this.#addOwnHeaders(head.headers);
+    const encoder = this.#edgeAnswer(status, head.headers, length);
+    client.begin(status, answer.reason, head.headers, encoder === null ? length : null, withBody);
+    if (encoder !== null && withBody && request.method !== 'HEAD') this.#encodeWith(encoder);
+    if (this.#isStream) this.#count(this.#outcome());
+  }
+
+  answerData(bytes: Buffer): void {
+    if (this.#phase !== 'answering') return;
+    this.#lastActivity = this.#context.now();
+    if (this.#events !== null) this.#passEvents(this.#events, bytes);
+    else this.#pass(bytes);
+  }
+
+  answerPause(): void {
+    if (this.#phase === 'answering') this.#routed.client.flush?.();
+  }
+
+  answerEnd(trailers: readonly string[]): void {
+    this.#connection = null;
+    if (this.#phase === 'answering') this.#endAnswer(trailers);
+  }
+
+  #pass(bytes: Buffer): void {
+    if (this.#encoder !== null) {
+      // The encoder works later, in a thread of its own.
+      if (!this.#encoder.write(Buffer.from(bytes))) this.#connection?.pause();
+      return;
+    }
+    this.#bytesOut += bytes.length;
+    if (this.#routed.client.write(bytes) || this.#clientBlocked) return;
+    this.#clientBlocked = true;
+    this.#connection?.pause();
+  }
+
+  #endAnswer(trailers: readonly string[]): void {
+    if (this.#encoder === null) this.#close(trailers);
+    else this.#encoder.end();
+  }
+
+  /** The answer is complete, and so is the exchange. */
+  #close(trailers: readonly string[]): void {
+    const { client } = this.#routed;
+    this.#finish(this.#outcome());
+    if (!client.bodyComplete) client.discardBody();
+    client.end(trailers.length === 0 ? null : trailers);
+  }
+
+  #edgeAnswer(status: number, headers: string[], length: number | null): AnswerEncoder | null {
+    const { service, side } = this.#routed;
+    if (service.policy === null || side === 'internal') return null;
+    return service.policy.answer(edgeRequestOf(this.#routed), status, headers, length);
+  }
+
+  #encodeWith(encoder: AnswerEncoder): void {
+    const { client } = this.#routed;
+    const { stream } = encoder;
+    this.#encoder = stream;
+    stream.on('data', (bytes: Buffer) => {
+      if (this.#phase === 'done') return;
+      this.#bytesOut += bytes.length;
+      if (!client.write(bytes)) {
+        this.#clientBlocked = true;
+        stream.pause();
+      }
+      client.flush?.();
+    });
+    stream.on('drain', () => this.#connection?.resume());
+    stream.once('end', () => {
+      if (this.#phase !== 'done') this.#close([]);
+    });
+    stream.on('error', () => {
+      if (this.#phase !== 'done') this.#cut();
+    });
   }
 
   /** False when there are too many streams already; the client has been told. */
@@ -255,106 +375,172 @@ export class Exchange implements Flight, Dispatcher.DispatchHandler {
       this.#refuse('too-many-streams', null);
       return false;
     }
-    service.requests -= 1;
-    service.streams += 1;
     this.#isStream = true;
+    service.streams += 1;
+    this.#leaveAdmission();
     return true;
   }
 
   #addOwnHeaders(flat: string[]): void {
-    const { requestId, setCookie, entry, choice } = this.#routed;
-    const release = entry.releases[this.#rescued ? otherSlot(choice.slot) : choice.slot];
+    const { requestId, hsts } = this.#routed;
+    const chosen = this.#chosen;
     flat.push('x-request-id', requestId);
-    if (release !== null) flat.push('x-veza-release', release);
-    if (setCookie !== null) flat.push('set-cookie', setCookie);
-    if (this.#context.closing) flat.push('connection', 'close');
+    if (chosen !== null) {
+      const { slot } = chosen.choice;
+      const release = chosen.entry.releases[this.#rescued ? otherSlot(slot) : slot];
+      if (release !== null) flat.push('x-veza-release', release);
+      if (chosen.setCookie !== null) flat.push('set-cookie', chosen.setCookie);
+    }
+    if (hsts !== null) flat.push('strict-transport-security', hsts);
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#phase === 'done') return;
-    this.#lastActivity = this.#context.now();
-    this.#answer?.push(chunk);
-  }
-
-  onResponseEnd(
-    _controller: Dispatcher.DispatchController,
-    trailers: Record<string, string | string[] | undefined>,
-  ): void {
-    if (this.#phase === 'done') return;
-    this.#answer?.end(trailers);
-    const connection = this.#connection;
-    const upstream = this.#upstream;
-    const keepAlive = this.#keepAlive;
-    this.#finish(this.#outcome());
-    this.#afterAnswer();
-    if (connection === null || upstream === null) return;
-    // The client decides right after this call whether the connection goes on.
-    queueMicrotask(() => upstream.release(connection, keepAlive, this.#context.now()));
-  }
-
-  onRequestUpgrade(
-    _controller: Dispatcher.DispatchController,
-    _status: number,
-    headers: Record<string, string | string[] | undefined>,
-    instance: Duplex,
-  ): void {
-    const { upgrade } = this.#routed;
-    const upstream = this.#upstream;
-    if (this.#phase === 'done' || upgrade === null || upstream === null) {
-      instance.destroy();
+  #passEvents(events: EventBoundaryScanner, bytes: Buffer): void {
+    if (!this.#told) {
+      events.push(bytes);
+      this.#pass(bytes);
       return;
     }
-    this.#latencyMs = this.#context.now() - this.#startedAt;
-    const flat = answerHeaders(headers);
-    this.#addOwnHeaders(flat);
-    upgrade.accept({ headers: flat, instance, upstream });
-    this.#status = 101;
-    this.#finish(this.#outcome());
+    const end = events.pushToBoundary(bytes);
+    this.#pass(end === -1 ? bytes : bytes.subarray(0, end));
+    if (end !== -1) this.#endEvents();
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    if (this.#phase === 'done') return;
-    this.#body?.destroy();
-    const bodyUntouched = !this.#sent;
-    this.#body = null;
-    if (this.#routed.response.headersSent) {
+  #endEvents(): void {
+    this.#stopInstance();
+    this.#endAnswer([]);
+  }
+
+  switched(answer: ParsedAnswer): void {
+    const { request, client, service } = this.#routed;
+    const connection = this.#connection;
+    const upstream = this.#upstream;
+    const entry = this.#chosen?.entry;
+    if (request.upgrade === null || connection === null || upstream === null || entry === undefined) {
+      this.#stopInstance();
+      this.#refuse('instance-protocol', 'It switches to a protocol that nobody asked for.');
+      return;
+    }
+    const now = this.#context.now();
+    this.#latencyMs = now - this.#startedAt;
+    upstream.watch.success();
+    const { headers } = readAnswerHead(answer);
+    this.#addOwnHeaders(headers);
+    let text = 'HTTP/1.1 101 Switching Protocols\r\n';
+    for (let i = 0; i + 1 < headers.length; i += 2) text += `${headers[i] ?? ''}: ${headers[i + 1] ?? ''}\r\n`;
+    const { socket, head } = client.takeOver();
+    socket.write(`${text}connection: Upgrade\r\nupgrade: ${request.upgrade}\r\n\r\n`, 'latin1');
+    service.streams += 1;
+    const tunnel = new Tunnel(
+      socket,
+      connection,
+      request.upgrade.toLowerCase() === 'websocket',
+      entry.proxy.idleTimeoutMs,
+      this.#context,
+      () => {
+        service.streams -= 1;
+        upstream.leave(tunnel);
+      },
+    );
+    upstream.join(tunnel);
+    connection.use(tunnel);
+    this.#connection = null;
+    this.#status = 101;
+    this.#finish(this.#outcome());
+    tunnel.start(head);
+  }
+
+  instanceEnded(): void {}
+
+  broken(connection: InstanceConnection, fault: string | null): void {
+    if (this.#phase === 'done' || connection !== this.#connection) return;
+    const { service } = this.#routed;
+    const upstream = this.#upstream;
+    const now = this.#context.now();
+    this.#connection = null;
+    if (upstream === null) return;
+    if (this.#phase === 'connecting') {
+      upstream.refused(now);
+      this.#failed(upstream, now);
+      this.#tryElsewhere(upstream, now);
+      return;
+    }
+    if (this.#answerBegun) {
+      this.#failed(upstream, now);
       this.#cut();
       return;
     }
-    const reused = this.#connection?.reused === true;
-    if (this.#connection !== null) discard(this.#connection);
-    this.#connection = null;
-    this.#controller = null;
-    const stale = reused && !this.#answerBegun && this.#repeatable;
-    if ('code' in error && error.code === 'UND_ERR_INVALID_ARG') {
-      this.#refuse('bad-request', error.message);
-    } else if (bodyUntouched || stale) {
-      if (this.#upstream !== null) {
-        this.#upstream.leave(this);
-        this.#tried.delete(this.#upstream);
-      }
+    // A kept connection may be closed at any time; that says nothing against the instance.
+    const stale = connection.reused && !connection.answered && fault === null;
+    if (!stale) this.#failed(upstream, now);
+    const unsent = !connection.written;
+    if (
+      unsent ||
+      (this.#repeatable && !connection.answered && !this.#context.closing && service.budget.withdraw(now))
+    ) {
       this.#freshOnly = true;
-      this.#attempt();
-    } else {
-      this.#refuse('instance-failed', null);
+      if (stale) this.#again(upstream, now);
+      else this.#tryElsewhere(upstream, now);
+      return;
     }
+    if (fault === null) this.#refuse('instance-failed', null);
+    else this.#refuse('instance-protocol', fault);
   }
 
+  #failed(upstream: Upstream, now: number): void {
+    const slot = this.#chosen?.choice.slot;
+    if (slot === undefined) return;
+    this.#routed.service.endpointFailed(upstream, this.#rescued ? otherSlot(slot) : slot, now);
+  }
+
+  #tryElsewhere(upstream: Upstream, now: number): void {
+    (this.#tried ??= []).push(upstream);
+    this.#again(upstream, now);
+  }
+
+  #again(upstream: Upstream, now: number): void {
+    upstream.leave(this);
+    this.#upstream = null;
+    this.#attempt(now);
+  }
+
+  // What the gateway asks for.
+
   tell(_reason: EndReason): void {
-    if (this.#phase === 'answering') this.#answer?.tell();
+    if (this.#phase !== 'answering' || this.#events === null || this.#told) return;
+    this.#told = true;
+    if (this.#events.atBoundary) this.#endEvents();
   }
 
   reset(): void {
+    const upstream = this.#upstream;
     if (this.#phase === 'done') return;
-    this.#cut();
+    if (this.#answerBegun || upstream === null) {
+      this.#cut();
+      return;
+    }
+    this.#stopInstance();
+    const now = this.#context.now();
+    if (this.#repeatable && !this.#context.closing && this.#routed.service.budget.withdraw(now)) {
+      this.#tryElsewhere(upstream, now);
+    } else {
+      this.#refuse('response-timeout', null);
+    }
   }
 
   sweep(now: number): void {
-    const { responseTimeoutMs, idleTimeoutMs } = this.#routed.entry.proxy;
+    const entry = this.#chosen?.entry;
+    if (entry === undefined) return;
+    const { responseTimeoutMs, idleTimeoutMs } = entry.proxy;
     switch (this.#phase) {
+      case 'connecting':
+        if (now - this.#lastActivity > this.#context.limits.connectTimeoutMs) this.#connectTimedOut(now);
+        return;
       case 'sending':
-        if (now - this.#lastActivity <= idleTimeoutMs) return;
-        this.#timeOut(this.#body?.blocked === true ? 'response-timeout' : 'request-timeout');
+        if (now - this.#lastActivity > idleTimeoutMs) {
+          this.#timeOut(this.#instanceBlocked ? 'response-timeout' : 'request-timeout');
+        } else {
+          this.#sweepRate(now);
+        }
         return;
       case 'waiting':
         if (now - this.#requestEndedAt > responseTimeoutMs) this.#timeOut('response-timeout');
@@ -362,82 +548,75 @@ export class Exchange implements Flight, Dispatcher.DispatchHandler {
       case 'answering':
         if (now - this.#lastActivity <= idleTimeoutMs) return;
         // A silent event stream ends as a told one does; the client comes back.
-        if (this.#isStream) this.#answer?.tell();
+        this.tell('drain');
         // A client that stopped reading is no error of the arm; an instance that stopped sending is.
-        if (this.#answer?.blocked === true) this.#routed.response.destroy();
-        else if (this.#phase === 'answering') this.#cut();
+        if (this.#phase === 'answering') this.#cut(this.#clientBlocked ? this.#outcome() : 'gateway-error');
         return;
-      case 'connecting':
+      case 'queued':
       case 'done':
     }
   }
 
-  #timeOut(code: ProblemCode): void {
+  #connectTimedOut(now: number): void {
+    const upstream = this.#upstream;
     this.#stopInstance();
-    if (this.#routed.response.headersSent) this.#cut();
-    else this.#refuse(code, null);
+    if (upstream === null) return;
+    upstream.refused(now);
+    this.#failed(upstream, now);
+    this.#tryElsewhere(upstream, now);
+  }
+
+  /** A body that trickles would hold its instance for ever. */
+  #sweepRate(now: number): void {
+    const { bodyWindowMs, minBodyBytesPerSecond } = this.#context.limits;
+    if (this.#instanceBlocked || now - this.#windowAt < bodyWindowMs) return;
+    const enough = (minBodyBytesPerSecond * (now - this.#windowAt)) / 1_000;
+    if (this.#windowBytes < enough) this.#timeOut('request-timeout');
+    this.#windowAt = now;
+    this.#windowBytes = 0;
+  }
+
+  #timeOut(code: ProblemCode): void {
+    const upstream = this.#upstream;
+    if (upstream !== null && code === 'response-timeout') this.#failed(upstream, this.#context.now());
+    this.#stopInstance();
+    this.#refuse(code, null);
   }
 
   /** Breaks off an answer that cannot be completed, so that the client sees that it is incomplete. */
-  #cut(): void {
-    this.#latencyMs = this.#phase === 'answering' ? this.#latencyMs : this.#context.now() - this.#startedAt;
-    const { response } = this.#routed;
-    const { socket } = response;
-    this.#finish('gateway-error');
+  #cut(outcome: Outcome = 'gateway-error'): void {
+    if (!this.#answerBegun) this.#latencyMs = this.#context.now() - this.#startedAt;
     this.#stopInstance();
-    // A reset, not an orderly end: an answer without a length would look complete.
-    if (socket !== null) socket.resetAndDestroy();
-    else response.destroy();
+    this.#finish(outcome);
+    this.#routed.client.cut();
   }
 
   /** The gateway's own answer. */
   #refuse(code: ProblemCode, detail: string | null): void {
-    const { response, requestId, expectsContinue, setCookie } = this.#routed;
-    const { status, retryAfter } = problems[code];
+    if (this.#answerBegun) {
+      this.#cut();
+      return;
+    }
+    const { client, request, requestId, hsts } = this.#routed;
+    this.#choose();
     this.#latencyMs = this.#context.now() - this.#startedAt;
+    const { status } = problems[code];
+    this.#status = status;
+    this.#code = code;
     this.#finish(status < 500 ? 'client-error' : 'gateway-error');
-    const body = Buffer.from(problemDocument(code, detail, requestId));
-    const flat = ['content-type', 'application/problem+json', 'content-length', String(body.length)];
-    flat.push('cache-control', 'no-store', 'x-veza-error', code, 'x-request-id', requestId);
-    if (retryAfter !== null) flat.push('retry-after', String(retryAfter));
-    if (setCookie !== null) flat.push('set-cookie', setCookie);
+    const headers: string[] = [];
+    const setCookie = this.#chosen?.setCookie ?? null;
+    if (setCookie !== null) headers.push('set-cookie', setCookie);
+    if (hsts !== null) headers.push('strict-transport-security', hsts);
     // Without 100 Continue nobody knows whether the body still comes.
-    if (this.#context.closing || expectsContinue || code === 'request-timeout') flat.push('connection', 'close');
-    response.writeHead(status, flat);
-    response.end(body);
-    this.#afterAnswer();
+    if (request.expectsContinue || code === 'request-timeout') client.closeAfter();
+    answerWithProblem(client, code, detail, requestId, headers, request.method !== 'HEAD');
   }
-
-  /** The answer is on its way out: takes care of what the client still sends, and of a client that does not read. */
-  #afterAnswer(): void {
-    const { request, response, entry } = this.#routed;
-    this.#body?.destroy();
-    if (this.#hasBody) discardRest(request);
-    if (response.writableLength === 0) return;
-    response.socket?.setTimeout(Math.max(1, entry.proxy.idleTimeoutMs));
-    this.#context.linger(response);
-  }
-
-  readonly #clientGone = (): void => {
-    if (this.#phase === 'done') return;
-    // Without an answer yet the time waited is counted: users who give up on a release that hangs are evidence.
-    if (this.#phase !== 'answering') this.#latencyMs = this.#context.now() - this.#startedAt;
-    this.#finish(this.#phase === 'answering' ? this.#outcome() : 'ok');
-    this.#stopInstance();
-  };
 
   #stopInstance(): void {
-    this.#body?.destroy();
-    this.#body = null;
-    const controller = this.#controller;
-    this.#controller = null;
-    const before = this.#phase;
-    // The abort is reported back at once; it is not a failure of the instance.
-    this.#phase = 'done';
-    controller?.abort(new Error('no longer wanted'));
-    this.#phase = before;
-    if (this.#connection !== null) discard(this.#connection);
+    const connection = this.#connection;
     this.#connection = null;
+    connection?.discard();
   }
 
   /** How the answer of an instance counts. The chosen arm is charged when the other slot had to answer for it. */
@@ -448,21 +627,68 @@ export class Exchange implements Flight, Dispatcher.DispatchHandler {
   }
 
   #count(outcome: Outcome): void {
-    const { service, choice, counted } = this.#routed;
-    if (!counted || this.#countedAlready) return;
-    this.#countedAlready = true;
-    service.counters.record(this.#context.second(), choice.arm, outcome, this.#latencyMs);
+    const { service, head } = this.#routed;
+    if (head.preview || this.#counted || this.#chosen === null) return;
+    this.#counted = true;
+    service.counters.record(this.#context.second(), this.#chosen.choice.arm, outcome, this.#latencyMs);
   }
 
   #finish(outcome: Outcome): void {
     if (this.#phase === 'done') return;
     this.#phase = 'done';
     this.#count(outcome);
-    const { service } = this.#routed;
-    if (this.#isStream) service.streams -= 1;
-    else service.requests -= 1;
-    this.#upstream?.leave(this);
+    this.#encoder?.destroy();
+    const upstream = this.#upstream;
+    this.#upstream = null;
+    upstream?.leave(this);
+    if (this.#isStream) this.#routed.service.streams -= 1;
+    if (this.#context.accessLog !== null) this.#record();
+    this.#leaveAdmission();
+  }
+
+  #leaveAdmission(): void {
+    if (!this.#inside) return;
+    this.#inside = false;
+    this.#routed.service.leave(this.#context.now());
+  }
+
+  #record(): void {
+    const { service, request, path, client, requestId } = this.#routed;
+    const chosen = this.#chosen;
+    this.#context.accessLog?.record({
+      at: this.#context.wall(),
+      service: service.name,
+      arm: chosen?.choice.arm ?? null,
+      release: chosen?.entry.releases[chosen.choice.slot] ?? null,
+      method: request.method,
+      path,
+      routePaths: chosen?.entry.public?.paths ?? [],
+      status: this.#status,
+      code: this.#code,
+      latencyMs: this.#status === 0 ? null : this.#latencyMs,
+      bytesIn: this.#bytesIn,
+      bytesOut: this.#bytesOut,
+      protocol: request.version === '2' ? 'HTTP/2' : request.version === '1.1' ? 'HTTP/1.1' : 'HTTP/1.0',
+      tls: client.secure ? 'TLS' : null,
+      requestId,
+      clientAddress: client.remoteAddress,
+      userAgent: userAgentOf(request),
+    });
   }
 }
 
-const noop = (): void => {};
+const userAgentOf = (request: RoutedRequest['request']): string | null => {
+  const at = request.names.indexOf('user-agent');
+  return at === -1 ? null : (request.headers[2 * at + 1] ?? null);
+};
+
+/** What a policy may look at. */
+export const edgeRequestOf = ({ request, client, head, host, path }: RoutedRequest): EdgeRequest => ({
+  method: request.method,
+  host,
+  path,
+  secure: client.secure,
+  clientAddress: client.remoteAddress,
+  acceptEncoding: head.acceptEncoding,
+  accept: head.accept,
+});

@@ -5,6 +5,9 @@ export type EndReason = 'drain' | 'shutdown';
 
 /** Something in flight between a client and an instance. */
 export interface Flight {
+  /** Neighbours in the list of its instance; only that list touches them. */
+  previous: Flight | null;
+  following: Flight | null;
   /** A stream lasts until somebody ends it and is told while draining; a request ends by itself. */
   readonly isStream: boolean;
   /** Since when (milliseconds, monotonic) it waits for the beginning of an answer; null when it does not, or is not counted. */

@@ -1,28 +1,42 @@
-import type { Server, ServerResponse } from 'node:http';
-import type { RouteInForce, WriteStamp } from '../core/route-table.ts';
+import { randomBytes } from 'node:crypto';
+import type { Server } from 'node:net';
+import type { DrainProgress, RouteInForce } from '../core/route-table.ts';
 import type { CurrentSecond, TrafficSecond } from '../core/traffic.ts';
+import type { ClientRequest } from './client-request.ts';
+import type { ClientStream } from './client-stream.ts';
+import type { CertificateBook, DataPlane, Listener } from './data-plane.ts';
+import { drain } from './drain.ts';
+import type { AccessRecord } from './edge/access-log.ts';
+import type { EdgePolicyParts } from './edge/edge-policy.ts';
+import type { RateLimiter } from './edge/rate-limiter.ts';
+import { hostMatcher } from './edge/redirect.ts';
 import type { EndReason, Flight } from './flight.ts';
+import { ListenerHost } from './listener-host.ts';
 import type { GatewayLimits } from './limits.ts';
-import { closeListener, openListener, stopListening } from './listener.ts';
 import type { Log } from './log.ts';
-import { routeRequest, type RoutingContext } from './route-request.ts';
-import type { ExchangeContext } from './routed-request.ts';
+import { buildMatcher, type Matcher } from './matcher.ts';
+import { routeRequest, type Entrance, type RoutingContext } from './route-request.ts';
 import { SecondClock } from './second-clock.ts';
-import { ServiceState } from './service-state.ts';
+import { progressOf, ServiceState, type ServiceContext } from './service-state.ts';
 import type { StickyCookie } from './sticky-cookie.ts';
-import { emptyTable, putRoute, removeRoute, type RouteTable } from './table.ts';
-import type { TableFile } from './table-file.ts';
 
 /** Milliseconds between two looks at deadlines. */
 const sweepMs = 250;
-/** Milliseconds between two attempts to open an internal port that was taken. */
-const reopenMs = 2_000;
+/** Milliseconds without anything in flight after which a stop takes it that no request is on its way. */
+const quietMs = 500;
+/** Milliseconds after the end of lingering until what is left is cut. */
+const afterLingerMs = 10_000;
 
 export interface GatewayOptions {
   readonly limits: GatewayLimits;
-  readonly tableFile: TableFile;
   readonly cookie: StickyCookie;
   readonly log: Log;
+  /** Null without TLS. */
+  readonly certificates: CertificateBook | null;
+  readonly minTlsVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** Null when none is kept. */
+  readonly accessLog: { record(record: AccessRecord): void } | null;
+  readonly rateLimiter: RateLimiter;
   /** UTC milliseconds. */
   readonly wall: () => number;
   /** Milliseconds, monotonic. */
@@ -31,84 +45,71 @@ export interface GatewayOptions {
   readonly random: () => number;
 }
 
-export type WriteResult =
-  | { readonly kind: 'in-force'; readonly inForce: RouteInForce; readonly persisted: boolean }
-  | { readonly kind: 'stale'; readonly inForce: WriteStamp }
-  | { readonly kind: 'port-unavailable'; readonly message: string };
-
-export type RemoveResult =
-  | { readonly kind: 'removed'; readonly persisted: boolean }
-  | { readonly kind: 'stale'; readonly inForce: WriteStamp };
-
-interface InternalListener {
-  readonly port: number;
-  readonly server: Server;
-}
-
-/** The data plane: the table in force, the listeners, and what is in flight. */
-export class Gateway implements RoutingContext, ExchangeContext {
+/** Carries traffic: the table in force, connections of clients and of instances, and what is in flight between them. */
+export class Gateway implements DataPlane, RoutingContext, ServiceContext {
   readonly limits: GatewayLimits;
   readonly cookie: StickyCookie;
-  readonly log: Log;
-  readonly now: () => number;
-  readonly random: () => number;
-  readonly #tableFile: TableFile;
+  readonly edge: EdgePolicyParts;
+  readonly accessLog: GatewayOptions['accessLog'];
+  challenges: Readonly<Record<string, string>> = {};
+  readonly #options: GatewayOptions;
   readonly #clock: SecondClock;
-  #table: RouteTable = emptyTable;
-  #persisted = true;
-  readonly #services = new Map<string, ServiceState>();
-  readonly #internal = new Map<string, InternalListener>();
-  readonly #portWarnings = new Map<string, string>();
-  #public: Server | null = null;
-  #closing = false;
-  /** Writes one after another: opening a port takes time, and stamps must be compared with what is really in force. */
-  #writes: Promise<unknown> = Promise.resolve();
   readonly #sweeper: NodeJS.Timeout;
-  readonly #reopener: NodeJS.Timeout;
-  readonly #warnings: string[] = [];
-  /** Answers that clients have not taken yet. */
-  readonly #lingering = new Set<ServerResponse>();
+  readonly #services = new Map<string, ServiceState>();
+  readonly #listeners = new Map<string, ListenerHost>();
+  /** Listeners that accept nothing more and still have connections. */
+  readonly #left = new Set<ListenerHost>();
+  #matcher: Matcher = buildMatcher([]);
+  #isOurs: (host: string) => boolean = () => false;
+  #closing = false;
+  #telling = false;
+  /** Ids of requests: what nobody else has, then a number. */
+  readonly #idPrefix = randomBytes(9).toString('base64url').replaceAll('-', 'x').replaceAll('_', 'y');
+  #nextId = 0;
 
   constructor(options: GatewayOptions) {
+    this.#options = options;
     this.limits = options.limits;
     this.cookie = options.cookie;
-    this.log = options.log;
-    this.now = options.now;
-    this.random = options.random;
-    this.#tableFile = options.tableFile;
+    this.accessLog = options.accessLog;
+    this.edge = { rateLimiter: options.rateLimiter, now: options.now };
     this.#clock = new SecondClock(options.wall, options.now);
     this.#sweeper = setInterval(() => this.#sweep(), sweepMs);
-    this.#reopener = setInterval(() => void this.#inTurn(() => this.#openMissing()), reopenMs);
   }
 
   get closing(): boolean {
     return this.#closing;
   }
 
-  get persisted(): boolean {
-    return this.#persisted;
+  now(): number {
+    return this.#options.now();
   }
 
-  get warnings(): readonly string[] {
-    const disk = this.#tableFile.failure;
-    return [
-      ...this.#warnings,
-      ...this.#portWarnings.values(),
-      ...(disk === null ? [] : [`The table cannot be written to disk: ${disk}`]),
-    ];
+  wall(): number {
+    return this.#options.wall();
+  }
+
+  random(): number {
+    return this.#options.random();
   }
 
   second(): number {
     return this.#clock.now();
   }
 
-  linger(response: ServerResponse): void {
-    this.#lingering.add(response);
-    response.once('close', () => this.#lingering.delete(response));
+  newRequestId(): string {
+    this.#nextId += 1;
+    return `${this.#idPrefix}-${this.#nextId.toString(36)}`;
+  }
+
+  failed(error: unknown): void {
+    this.#options.log('error', 'request-failed', {
+      message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
   }
 
   match(host: string, path: string): ServiceState | null {
-    const entry = this.#table.matcher.match(host, path);
+    const entry = this.#matcher.match(host, path);
     return entry === null ? null : (this.#services.get(entry.service) ?? null);
   }
 
@@ -116,79 +117,112 @@ export class Gateway implements RoutingContext, ExchangeContext {
     return this.#services.get(name) ?? null;
   }
 
-  /**
-   * Serves what the table on disk says, then listens for users. Internal ports that are taken are reported and tried
-   * again; a taken public port rejects with the system's error.
-   *
-   * @returns the port that is listened on
-   */
-  async start(listen: { readonly host: string; readonly port: number }): Promise<number> {
-    const { table, warning } = await this.#tableFile.load(new Date());
-    if (warning !== null) {
-      this.#warnings.push(warning);
-      this.log('error', 'table-set-aside', { message: warning });
+  isOurs(host: string): boolean {
+    return this.#isOurs(host) || this.#options.certificates?.contextFor(host) != null;
+  }
+
+  apply(routes: readonly RouteInForce[]): void {
+    const now = this.now();
+    const entries = routes.map(({ entry }) => entry);
+    const kept = new Set<string>();
+    for (const route of routes) {
+      kept.add(route.entry.service);
+      this.#state(route.entry.service).apply(route, now);
     }
-    this.#table = table;
-    for (const route of table.routes.values()) this.#state(route.entry.service).apply(route, this.now());
-    await this.#openMissing();
-    const opened = await openListener(this.limits, this.#onError, listen, (...request) =>
-      routeRequest(this, { side: 'public', service: null }, ...request),
-    );
-    this.#public = opened.server;
-    return opened.port;
+    for (const [name, service] of this.#services) if (!kept.has(name)) service.apply(null, now);
+    this.#matcher = buildMatcher(entries);
+    this.#isOurs = hostMatcher(entries.flatMap((entry) => entry.public?.hosts ?? []));
   }
 
-  /** Puts a route in force, unless its stamp is older; resolves when it is in force and on disk (or cannot be). */
-  async write(route: RouteInForce): Promise<WriteResult> {
-    const { service, internalPort } = route.entry;
-    const result = await this.#inTurn(async (): Promise<WriteResult | RouteInForce> => {
-      const change = putRoute(this.#table, route);
-      if (change.kind === 'stale') return change;
-      if (change.kind === 'unchanged') return this.#table.routes.get(service) ?? route;
-      const before = this.#internal.get(service);
-      if (before?.port !== internalPort) {
-        try {
-          await this.#openInternal(service, internalPort);
-        } catch (error) {
-          const why = error instanceof Error ? error.message : String(error);
-          return {
-            kind: 'port-unavailable',
-            message: `Cannot listen on internal port ${internalPort} of ${service}: ${why}`,
-          };
-        }
+  listen(listener: Listener, socket: Server): void {
+    this.unlisten(listener.name);
+    const entrance: Entrance =
+      listener.kind === 'internal'
+        ? { side: 'internal', service: listener.service, hsts: null }
+        : listener.kind === 'public'
+          ? { side: 'public', redirectToPort: listener.redirectToPort, hsts: null }
+          : { side: 'public', redirectToPort: null, hsts: listener.hsts };
+    const route = (request: ClientRequest, stream: ClientStream): void => routeRequest(this, entrance, request, stream);
+    const host = new ListenerHost(this, socket, route);
+    if (listener.kind === 'public-tls') {
+      const { certificates, minTlsVersion } = this.#options;
+      if (certificates === null) throw new Error('A listener for TLS needs certificates.');
+      host.acceptTls(certificates, minTlsVersion, listener.http2);
+    } else {
+      host.accept();
+    }
+    this.#listeners.set(listener.name, host);
+  }
+
+  unlisten(name: string): void {
+    const host = this.#listeners.get(name);
+    if (host === undefined) return;
+    this.#listeners.delete(name);
+    this.#left.add(host);
+    host.unlisten();
+    host.retire();
+  }
+
+  setChallenges(answers: Readonly<Record<string, string>>): void {
+    this.challenges = answers;
+  }
+
+  progress(instances: ReadonlySet<string> | null): DrainProgress {
+    let inFlight = 0;
+    let streams = 0;
+    for (const service of this.#services.values()) {
+      const progress = progressOf(instances === null ? service.upstreams : service.upstreamsOf(instances));
+      inFlight += progress.inFlight;
+      streams += progress.streams;
+    }
+    return { inFlight, streams };
+  }
+
+  async drain(
+    service: string,
+    instances: ReadonlySet<string>,
+    drainMs: number,
+    signal: AbortSignal,
+  ): Promise<DrainProgress> {
+    const state = this.#services.get(service);
+    return state === undefined ? { inFlight: 0, streams: 0 } : drain(state, instances, drainMs, signal);
+  }
+
+  async retire(lingerMs: number): Promise<void> {
+    this.#leave();
+    const now = this.now();
+    const tellAt = now + lingerMs;
+    await this.#emptied(now + lingerMs + afterLingerMs, (at) => {
+      if (at >= tellAt) this.#telling = true;
+      return this.#connections() === 0;
+    });
+    this.#end();
+  }
+
+  async stop(drainMs: number): Promise<{ readonly left: number }> {
+    this.#leave();
+    this.#telling = true;
+    this.#tellStreams('shutdown');
+    const now = this.now();
+    let quietSince = now;
+    await this.#emptied(now + drainMs, (at) => {
+      // A while for requests that are on their way over kept connections; their answers close them.
+      if (this.#busy()) quietSince = at;
+      return at - quietSince >= Math.min(quietMs, drainMs);
+    });
+    return { left: this.#end() };
+  }
+
+  takeClosed(): readonly TrafficSecond[] {
+    this.#tick();
+    const closed: TrafficSecond[] = [];
+    for (const service of this.#services.values()) {
+      for (const second of service.counters.since(service.takenSecond)) {
+        closed.push(second);
+        service.takenSecond = second.second;
       }
-      this.#table = change.table;
-      this.#state(service).apply(route, this.now());
-      if (before !== undefined && before.port !== internalPort) closeListener(before.server);
-      return route;
-    });
-    if ('kind' in result) return result;
-    return { kind: 'in-force', inForce: result, persisted: await this.#save() };
-  }
-
-  async remove(stamp: WriteStamp, service: string): Promise<RemoveResult> {
-    const stale = await this.#inTurn(async () => {
-      const change = removeRoute(this.#table, stamp, service);
-      if (change.kind === 'stale') return change.inForce;
-      if (change.kind === 'unchanged') return null;
-      this.#table = change.table;
-      this.#services.get(service)?.apply(null, this.now());
-      this.#portWarnings.delete(service);
-      const listener = this.#internal.get(service);
-      this.#internal.delete(service);
-      if (listener !== undefined) closeListener(listener.server);
-      return null;
-    });
-    if (stale !== null) return { kind: 'stale', inForce: stale };
-    return { kind: 'removed', persisted: await this.#save() };
-  }
-
-  observe(): readonly RouteInForce[] {
-    return [...this.#table.routes.values()];
-  }
-
-  traffic(service: string, afterSecond: number): readonly TrafficSecond[] {
-    return this.#services.get(service)?.counters.since(afterSecond) ?? [];
+    }
+    return closed;
   }
 
   /** The second that is not over; null for a service that is not known. */
@@ -201,90 +235,74 @@ export class Gateway implements RoutingContext, ExchangeContext {
     return soFar === null ? null : { soFar, passedMs };
   }
 
-  *flights(): Iterable<Flight> {
+  load(): { inFlight: number; streams: number; queued: number; connections: number } {
+    let queued = 0;
+    for (const { admission } of this.#services.values()) queued += admission.queued;
+    return { ...this.progress(null), queued, connections: this.#connections() };
+  }
+
+  *#hosts(): Iterable<ListenerHost> {
+    yield* this.#listeners.values();
+    yield* this.#left;
+  }
+
+  *#flights(): Iterable<Flight> {
     for (const service of this.#services.values()) {
-      for (const upstream of service.upstreams) yield* upstream.flights;
+      for (const upstream of service.upstreams) yield* upstream.flights();
     }
   }
 
-  /**
-   * Stops: no new connections, streams are told to come back, requests in flight are answered. Resolves when nothing is
-   * in flight or the time is over; what is left is reset.
-   *
-   * @param drainMs milliseconds
-   */
-  async stop(drainMs: number): Promise<{ readonly left: number }> {
+  #connections(): number {
+    let connections = 0;
+    for (const host of this.#hosts()) connections += host.connections;
+    return connections;
+  }
+
+  /** Whether a request is in flight or waits, or an answer is on its way out. */
+  #busy(): boolean {
+    const { inFlight, streams, queued } = this.load();
+    if (inFlight + streams + queued > 0) return true;
+    for (const host of this.#hosts()) if (host.busy) return true;
+    return false;
+  }
+
+  /** Accepts nothing more; what is kept ends behind its next answer. */
+  #leave(): void {
     this.#closing = true;
-    const until = this.now() + drainMs;
-    const servers = [this.#public, ...[...this.#internal.values()].map(({ server }) => server)].filter(
-      (server) => server !== null,
-    );
-    for (const server of servers) stopListening(server);
-    this.#tellStreams('shutdown');
-    const idleSince = { at: this.now() };
-    while (this.now() < until) {
-      const left = [...this.flights()].length + this.#lingering.size;
-      // A while for requests that are on their way over kept connections; their answers close them.
-      if (left > 0) idleSince.at = this.now();
-      else if (this.now() - idleSince.at >= Math.min(500, drainMs)) break;
+    for (const host of this.#listeners.values()) {
+      host.unlisten();
+      host.leave();
+    }
+  }
+
+  /** Waits until something holds, or until a time. */
+  async #emptied(until: number, holds: (now: number) => boolean): Promise<void> {
+    for (let now = this.now(); now < until && !holds(now); now = this.now()) {
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
-    const left = [...this.flights()];
+  }
+
+  /** Cuts what is left. @returns how many requests and streams that were */
+  #end(): number {
+    const left = [...this.#flights()];
     for (const flight of left) flight.reset();
-    for (const server of servers) server.closeAllConnections();
+    for (const host of this.#hosts()) host.destroy();
+    for (const service of this.#services.values()) service.apply(null, this.now());
     clearInterval(this.#sweeper);
-    clearInterval(this.#reopener);
-    await this.#writes;
-    return { left: left.length };
+    return left.length;
   }
 
   #tellStreams(reason: EndReason): void {
-    for (const flight of this.flights()) if (flight.isStream) flight.tell(reason);
-  }
-
-  async #save(): Promise<boolean> {
-    this.#persisted = await this.#tableFile.save(this.#table);
-    if (!this.#persisted) this.log('error', 'table-not-saved', { message: this.#tableFile.failure });
-    return this.#persisted;
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#writes.then(work);
-    this.#writes = turn.catch(() => {});
-    return turn;
+    for (const flight of this.#flights()) if (flight.isStream) flight.tell(reason);
   }
 
   #state(name: string): ServiceState {
     let state = this.#services.get(name);
     if (state === undefined) {
-      state = new ServiceState(name, this.limits, this.random);
+      state = new ServiceState(name, this);
       this.#services.set(name, state);
     }
     return state;
-  }
-
-  async #openInternal(service: string, port: number): Promise<void> {
-    const { server } = await openListener(this.limits, this.#onError, { host: '127.0.0.1', port }, (...request) =>
-      routeRequest(this, { side: 'internal', service }, ...request),
-    );
-    this.#internal.set(service, { port, server });
-  }
-
-  /** Internal ports of the table that are not open: after a start, when something else had them. */
-  async #openMissing(): Promise<void> {
-    if (this.#closing) return;
-    for (const { entry } of this.#table.routes.values()) {
-      if (this.#internal.has(entry.service)) continue;
-      try {
-        await this.#openInternal(entry.service, entry.internalPort);
-        this.#portWarnings.delete(entry.service);
-      } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
-        const message = `Internal port ${entry.internalPort} of ${entry.service} cannot be opened: ${why}`;
-        if (this.#portWarnings.get(entry.service) !== message) this.log('error', 'internal-port', { message });
-        this.#portWarnings.set(entry.service, message);
-      }
-    }
   }
 
   /** Closes what is over, in all services alike. */
@@ -299,14 +317,10 @@ export class Gateway implements RoutingContext, ExchangeContext {
   #sweep(): void {
     const now = this.now();
     for (const service of this.#services.values()) service.sweep(now);
+    for (const host of this.#hosts()) host.sweep(now);
+    for (const host of this.#left) if (host.connections === 0) this.#left.delete(host);
     this.#tick();
-    // Streams that came through while the gateway was already stopping.
-    if (this.#closing) this.#tellStreams('shutdown');
+    // Also streams that came through while the gateway was already stopping.
+    if (this.#telling) this.#tellStreams('shutdown');
   }
-
-  readonly #onError = (error: unknown): void => {
-    this.log('error', 'request-failed', {
-      message: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    });
-  };
 }

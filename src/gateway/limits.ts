@@ -19,6 +19,20 @@ export interface GatewayLimits {
   readonly connectTimeoutMs: number;
   /** Idle connections that are kept to one instance. */
   readonly maxIdlePerEndpoint: number;
+  /** Requests of one service that wait for a place below `maxInFlight`; more are answered with 503 at once. */
+  readonly maxQueued: number;
+  /** Milliseconds that a request waits for a place. */
+  readonly maxQueueMs: number;
+  /** Bytes a second that a body must bring on average over `bodyWindowMs`, as long as the instance takes them. */
+  readonly minBodyBytesPerSecond: number;
+  /** Milliseconds. */
+  readonly bodyWindowMs: number;
+  /** Milliseconds that a client may take nothing of an answer that is complete. */
+  readonly clientStallMs: number;
+  /** Share of requests that may be sent a second time after something of them was written. */
+  readonly retryRatio: number;
+  /** Second attempts a second that are allowed whatever the share. */
+  readonly minRetriesPerSecond: number;
 }
 
 export const defaultLimits: GatewayLimits = {
@@ -31,12 +45,25 @@ export const defaultLimits: GatewayLimits = {
   maxStreams: 10_000,
   connectTimeoutMs: 3_000,
   maxIdlePerEndpoint: 256,
+  maxQueued: 1_000,
+  maxQueueMs: 1_000,
+  minBodyBytesPerSecond: 100,
+  bodyWindowMs: 30_000,
+  clientStallMs: 60_000,
+  retryRatio: 0.1,
+  minRetriesPerSecond: 10,
 };
 
 const positive = z
   .number()
   .int()
   .min(1)
+  .max(2 ** 31 - 1);
+
+const countOf = z
+  .number()
+  .int()
+  .min(0)
   .max(2 ** 31 - 1);
 
 const limitsSchema = z.strictObject({
@@ -49,6 +76,13 @@ const limitsSchema = z.strictObject({
   maxStreams: positive.optional(),
   connectTimeoutMs: positive.optional(),
   maxIdlePerEndpoint: positive.optional(),
+  maxQueued: countOf.optional(),
+  maxQueueMs: positive.optional(),
+  minBodyBytesPerSecond: countOf.optional(),
+  bodyWindowMs: positive.optional(),
+  clientStallMs: positive.optional(),
+  retryRatio: z.number().min(0).max(1).optional(),
+  minRetriesPerSecond: countOf.optional(),
 });
 
 /** Fills in the defaults. Throws a ZodError that names each wrong limit. */

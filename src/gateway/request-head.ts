@@ -1,4 +1,6 @@
 import type { Arm } from '../core/slot.ts';
+import type { ClientRequest } from './client-request.ts';
+import type { ParsedAnswer } from './http1/message.ts';
 
 /** On which side a request came in: users, or services of the platform. */
 export type Side = 'public' | 'internal';
@@ -6,8 +8,8 @@ export type Side = 'public' | 'internal';
 /** What the gateway needs to know of a request's head, and the headers that may go on as they are. */
 export interface RequestHead {
   readonly host: string | null;
-  /** Name, value, name, value ... without what is only for this connection and without what the gateway sets itself. */
-  readonly forward: string[];
+  /** Lines of the head without what is only for this connection and without what the gateway sets itself. */
+  readonly forward: string;
   readonly cookie: string | null;
   readonly arm: Arm | null;
   readonly preview: boolean;
@@ -15,37 +17,45 @@ export interface RequestHead {
   readonly forwardedFor: string | null;
   readonly forwardedProto: string | null;
   readonly forwardedHost: string | null;
-  readonly contentLength: number | null;
-  readonly chunked: boolean;
+  readonly accept: string | null;
+  /** Not in `forward`. */
+  readonly acceptEncoding: string | null;
   readonly acceptsEventStream: boolean;
-  /** Why the request cannot be passed on safely; null when it can. */
-  readonly fault: string | null;
 }
 
-/** Only for one connection (RFC 9110, 7.6.1), whether or not `Connection` names them. */
-const hopByHop: ReadonlySet<string> = new Set([
-  'connection',
-  'proxy-connection',
-  'keep-alive',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-  'proxy-authorization',
-  'proxy-authenticate',
+/** Headers that are looked at, or do not go on as they are. */
+const kinds: ReadonlyMap<string, number> = new Map([
+  // Only for one connection (RFC 9110, 7.6.1), whether or not `Connection` names them; framing is written anew.
+  ['connection', 0],
+  ['proxy-connection', 0],
+  ['keep-alive', 0],
+  ['te', 0],
+  ['transfer-encoding', 0],
+  ['content-length', 0],
+  ['upgrade', 0],
+  ['proxy-authorization', 0],
+  ['proxy-authenticate', 0],
+  ['expect', 0],
+  ['http2-settings', 0],
+  ['host', 1],
+  ['cookie', 2],
+  ['accept', 3],
+  ['accept-encoding', 4],
+  ['x-request-id', 5],
+  ['forwarded', 6],
+  ['x-forwarded-for', 7],
+  ['x-forwarded-proto', 8],
+  ['x-forwarded-host', 9],
 ]);
-
-const requestIdForm = /^[A-Za-z0-9._:+/=@-]{1,128}$/;
 
 /**
  * Reads the head of a request. From users, `x-veza-*` and forwarding headers are dropped: only the gateway may say
  * where a request came from and which arm it takes. From inside they are believed.
- *
- * @param rawHeaders name, value, name, value ... as received
  */
-export function readRequestHead(rawHeaders: readonly string[], side: Side): RequestHead {
+export function readRequestHead({ headers, names }: Pick<ClientRequest, 'headers' | 'names'>, side: Side): RequestHead {
   const internal = side === 'internal';
-  const forward: string[] = [];
-  let nominated: ReadonlySet<string> | null = null;
+  const nominated = nominatedBy(headers, names);
+  let forward = '';
   let host: string | null = null;
   let cookie: string | null = null;
   let arm: Arm | null = null;
@@ -54,55 +64,15 @@ export function readRequestHead(rawHeaders: readonly string[], side: Side): Requ
   let forwardedFor: string | null = null;
   let forwardedProto: string | null = null;
   let forwardedHost: string | null = null;
-  let contentLength: number | null = null;
-  let chunked = false;
-  let acceptsEventStream = false;
-  let fault: string | null = null;
+  let accept: string | null = null;
+  let acceptEncoding: string | null = null;
 
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const given = rawHeaders[i] ?? '';
-    const value = rawHeaders[i + 1] ?? '';
-    const name = given.toLowerCase();
-    switch (name) {
-      case 'host':
-        if (host !== null) fault = 'more than one Host header';
-        host = value;
-        continue;
-      case 'connection':
-        nominated = nominatedBy(value, nominated);
-        continue;
-      case 'transfer-encoding':
-        chunked = true;
-        continue;
-      case 'content-length':
-        contentLength = Number(value);
-        break;
-      case 'cookie':
-        cookie = cookie === null ? value : `${cookie}; ${value}`;
-        continue;
-      case 'expect':
-      case 'via':
-        if (name === 'via') break;
-        continue;
-      case 'accept':
-        if (value.includes('text/event-stream')) acceptsEventStream = true;
-        break;
-      case 'x-request-id':
-        if (requestId === null && requestIdForm.test(value)) requestId = value;
-        continue;
-      case 'forwarded':
-        if (!internal) continue;
-        break;
-      case 'x-forwarded-for':
-        if (internal) forwardedFor = forwardedFor === null ? value : `${forwardedFor}, ${value}`;
-        continue;
-      case 'x-forwarded-proto':
-        if (internal) forwardedProto = value;
-        continue;
-      case 'x-forwarded-host':
-        if (internal) forwardedHost = value;
-        continue;
-      default:
+  for (let i = 0; i < names.length; i += 1) {
+    const name = names[i] ?? '';
+    const value = headers[2 * i + 1] ?? '';
+    if (nominated !== null && nominated.has(name)) continue;
+    switch (kinds.get(name)) {
+      case undefined:
         if (name.startsWith('x-veza-')) {
           if (!internal) continue;
           if (name === 'x-veza-arm') {
@@ -110,14 +80,44 @@ export function readRequestHead(rawHeaders: readonly string[], side: Side): Requ
             continue;
           }
           if (name === 'x-veza-preview') preview = value === '1';
-        } else if (hopByHop.has(name)) continue;
+        }
+        break;
+      case 1:
+        host = value;
+        continue;
+      case 2:
+        cookie = cookie === null ? value : `${cookie}; ${value}`;
+        continue;
+      case 3:
+        accept = accept === null ? value : `${accept}, ${value}`;
+        break;
+      case 4:
+        acceptEncoding = acceptEncoding === null ? value : `${acceptEncoding}, ${value}`;
+        continue;
+      case 5:
+        if (requestId === null && isRequestId(value)) requestId = value;
+        continue;
+      case 6:
+        if (!internal) continue;
+        break;
+      case 7:
+        if (internal) forwardedFor = forwardedFor === null ? value : `${forwardedFor}, ${value}`;
+        continue;
+      case 8:
+        if (internal) forwardedProto = value;
+        continue;
+      case 9:
+        if (internal) forwardedHost = value;
+        continue;
+      default:
+        continue;
     }
-    forward.push(given, value);
+    forward += `${headers[2 * i] ?? ''}: ${value}\r\n`;
   }
 
   return {
     host,
-    forward: nominated === null ? forward : withoutNominated(forward, nominated),
+    forward,
     cookie,
     arm,
     preview,
@@ -125,47 +125,92 @@ export function readRequestHead(rawHeaders: readonly string[], side: Side): Requ
     forwardedFor,
     forwardedProto,
     forwardedHost,
-    contentLength,
-    chunked,
-    acceptsEventStream,
-    fault,
+    accept,
+    acceptEncoding,
+    acceptsEventStream: accept !== null && accept.includes('text/event-stream'),
   };
 }
 
-/** Headers that a `Connection` header says are for this connection only; null for the usual `keep-alive` and `close`. */
-function nominatedBy(value: string, sofar: ReadonlySet<string> | null): ReadonlySet<string> | null {
-  if (value === 'keep-alive' || value === 'close' || value === 'Upgrade') return sofar;
-  return new Set([
-    ...(sofar ?? []),
-    ...value
-      .toLowerCase()
-      .split(',')
-      .map((token) => token.trim())
-      // These frame or address the message; a client must not be able to take them away from the instance.
-      .filter((token) => token !== 'content-length' && token !== 'host' && token !== ''),
-  ]);
+/** Letters, digits and `._:+/=@-`, 1 to 128 of them: safe in logs. */
+function isRequestId(value: string): boolean {
+  return value.length > 0 && value.length <= 128 && /^[A-Za-z0-9._:+/=@-]+$/.test(value);
 }
 
-function withoutNominated(flat: readonly string[], nominated: ReadonlySet<string>): string[] {
-  const kept: string[] = [];
-  for (let i = 0; i + 1 < flat.length; i += 2) {
-    if (!nominated.has((flat[i] ?? '').toLowerCase())) kept.push(flat[i] ?? '', flat[i + 1] ?? '');
-  }
-  return kept;
+/** The value of a header, or null. @param name in lower case */
+export function headerOf({ headers, names }: Pick<ClientRequest, 'headers' | 'names'>, name: string): string | null {
+  const at = names.indexOf(name);
+  return at === -1 ? null : (headers[2 * at + 1] ?? null);
 }
+
+/** Headers that `Connection` says are for this connection only; null for the usual `keep-alive` and `close`. */
+function nominatedBy(headers: readonly string[], names: readonly string[]): ReadonlySet<string> | null {
+  let nominated: Set<string> | null = null;
+  for (let at = names.indexOf('connection'); at !== -1; at = names.indexOf('connection', at + 1)) {
+    const value = headers[2 * at + 1] ?? '';
+    if (value === 'keep-alive' || value === 'close' || value === 'Upgrade') continue;
+    for (const part of value.toLowerCase().split(',')) {
+      const token = part.trim();
+      // Addresses the message; a client must not be able to take it away from the instance.
+      if (token !== '' && token !== 'host') (nominated ??= new Set()).add(token);
+    }
+  }
+  return nominated;
+}
+
+/** What of an answer's head goes to the client, and what the gateway needs to know of it. */
+export interface AnswerHead {
+  /** Flat. */
+  readonly headers: string[];
+  readonly contentType: string | null;
+  readonly contentEncoding: string | null;
+  /** Value of `Keep-Alive`. */
+  readonly keepAlive: string | null;
+}
+
+const answerKinds: ReadonlyMap<string, number> = new Map([
+  ['connection', 0],
+  ['proxy-connection', 0],
+  ['te', 0],
+  ['transfer-encoding', 0],
+  ['content-length', 0],
+  ['upgrade', 0],
+  ['proxy-authenticate', 0],
+  ['proxy-authorization', 0],
+  // What the gateway says itself.
+  ['x-request-id', 0],
+  ['x-veza-release', 0],
+  ['x-veza-error', 0],
+  ['keep-alive', 1],
+  ['content-type', 2],
+  ['content-encoding', 3],
+]);
 
 /** Headers of an instance's answer as they go to the client: nothing of its connection, nothing the gateway says itself. */
-export function answerHeaders(headers: Readonly<Record<string, string | readonly string[] | undefined>>): string[] {
-  const connection = headers['connection'];
-  const nominated = connection === undefined ? null : nominatedBy(String(connection), null);
+export function readAnswerHead({ headers, names }: Pick<ParsedAnswer, 'headers' | 'names'>): AnswerHead {
+  const nominated = nominatedBy(headers, names);
   const flat: string[] = [];
-  for (const name in headers) {
-    if (hopByHop.has(name) || ownAnswerHeaders.has(name) || nominated?.has(name) === true) continue;
-    const value = headers[name];
-    if (typeof value === 'string') flat.push(name, value);
-    else if (value !== undefined) for (const one of value) flat.push(name, one);
+  let contentType: string | null = null;
+  let contentEncoding: string | null = null;
+  let keepAlive: string | null = null;
+  for (let i = 0; i < names.length; i += 1) {
+    const name = names[i] ?? '';
+    const value = headers[2 * i + 1] ?? '';
+    switch (answerKinds.get(name)) {
+      case undefined:
+        break;
+      case 1:
+        keepAlive = value;
+        continue;
+      case 2:
+        contentType = value;
+        break;
+      case 3:
+        contentEncoding = value;
+        break;
+      default:
+        continue;
+    }
+    if (nominated === null || !nominated.has(name)) flat.push(headers[2 * i] ?? '', value);
   }
-  return flat;
+  return { headers: flat, contentType, contentEncoding, keepAlive };
 }
-
-const ownAnswerHeaders: ReadonlySet<string> = new Set(['x-request-id', 'x-veza-release', 'x-veza-error']);

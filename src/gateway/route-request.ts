@@ -1,210 +1,202 @@
-import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Exchange } from './exchange.ts';
-import type { OnRequest, UpgradeSocket } from './listener.ts';
-import { pickArm, type ArmChoice } from './pick-arm.ts';
-import { problemDocument, problems, type ProblemCode } from './problem.ts';
-import { discardRest } from './request-body.ts';
-import { readRequestHead, type RequestHead, type Side } from './request-head.ts';
+import type { ClientRequest } from './client-request.ts';
+import type { ClientStream } from './client-stream.ts';
+import type { EdgeAnswer } from './edge-policy.ts';
+import { httpsLocation } from './edge/redirect.ts';
+import { edgeRequestOf, Exchange } from './exchange.ts';
+import { readAbsoluteTarget } from './http1/target.ts';
+import { normalizeHost } from './matcher.ts';
+import { answerWithProblem, type ProblemCode } from './problem.ts';
+import { headerOf, readRequestHead } from './request-head.ts';
 import type { ExchangeContext, RoutedRequest } from './routed-request.ts';
 import type { ServiceState } from './service-state.ts';
-import { readCookie, stickyCookieName, withoutCookie, type StickyCookie } from './sticky-cookie.ts';
-import { Tunnel } from './tunnel.ts';
+import { challengeAnswer } from './tls/challenge-answer.ts';
 
 export interface RoutingContext extends ExchangeContext {
-  readonly cookie: StickyCookie;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
+  /** Answers of ACME challenges by token. */
+  readonly challenges: Readonly<Record<string, string>>;
+  newRequestId(): string;
   /** The service of a host and path on the public listener. */
   match(host: string, path: string): ServiceState | null;
   service(name: string): ServiceState | null;
+  /** Whether a route names this host, or a certificate has it. */
+  isOurs(host: string): boolean;
 }
 
 /** The listener that a request came in on; an internal one belongs to one service. */
 export type Entrance =
-  | { readonly side: 'public'; readonly service: null }
-  | { readonly side: 'internal'; readonly service: string };
+  | { readonly side: 'public'; readonly redirectToPort: number | null; readonly hsts: string | null }
+  | { readonly side: 'internal'; readonly service: string; readonly hsts: null };
 
-/** Finds the service and the arm of a request and sends it on its way. */
-export function routeRequest(context: RoutingContext, entrance: Entrance, ...received: Parameters<OnRequest>): void {
-  const [request, response, upgrade, expectsContinue] = received;
-  const head = readRequestHead(request.rawHeaders, entrance.side);
-  const requestId = head.requestId ?? randomUUID();
-  const target = readTarget(request.url ?? '/', head.host);
-  if (request.rawHeaders.length / 2 > context.limits.maxHeaders) {
-    refuse(
-      context,
-      request,
-      response,
-      requestId,
-      'headers-too-large',
-      `The limit is ${context.limits.maxHeaders} headers.`,
-    );
+/** Finds the service of a request and sends it on its way. */
+export function routeRequest(
+  context: RoutingContext,
+  entrance: Entrance,
+  request: ClientRequest,
+  client: ClientStream,
+): void {
+  const head = readRequestHead(request, entrance.side);
+  const requestId = head.requestId ?? context.newRequestId();
+  const refuse = (code: ProblemCode, detail: string | null): void => {
+    refuseUnrouted(context, entrance, request, client, requestId, code, detail);
+  };
+  let { target } = request;
+  let host = head.host ?? '';
+  if (target.charCodeAt(0) !== slash) {
+    // Absolute-form wins over the Host header (RFC 9112, 3.2.2).
+    const absolute = readAbsoluteTarget(target);
+    if (absolute === null) {
+      refuse('bad-request', target === '*' ? 'It asks about the gateway, not about a service.' : 'Its target is none.');
+      return;
+    }
+    host = absolute.authority;
+    target = absolute.path;
+  }
+  if (request.method === 'TRACE') {
+    // It would show its sender what the gateway has added, cookies of others' scripts included (RFC 9110, 9.3.8).
+    refuse('not-implemented', 'TRACE is not passed on.');
     return;
   }
-  if (head.fault !== null || target === null) {
-    refuse(context, request, response, requestId, 'bad-request', head.fault ?? 'unusable request target');
+  const query = target.indexOf('?');
+  const path = query === -1 ? target : target.slice(0, query);
+  if (entrance.side === 'public' && !client.secure) {
+    if (answerChallenge(context, path, client, request)) return;
+    if (
+      entrance.redirectToPort !== null &&
+      redirect(context, entrance.redirectToPort, host, target, client, requestId)
+    ) {
+      return;
+    }
+  }
+  const service = entrance.side === 'public' ? context.match(host, path) : context.service(entrance.service);
+  if (service === null || service.inForce === null) {
+    refuse('no-route', null);
     return;
   }
-  const service =
-    entrance.side === 'public' ? context.match(target.host, target.path) : context.service(entrance.service);
-  const entry = service?.inForce?.entry;
-  if (service === null || entry === undefined) {
-    refuse(context, request, response, requestId, 'no-route', null);
-    return;
-  }
-
-  const sticky = entrance.side === 'public' && entry.public?.sticky === true;
-  const cookieName = stickyCookieName(entry.service);
-  const cookieValue = sticky && head.cookie !== null ? readCookie(head.cookie, cookieName) : null;
-  const override = entrance.side === 'public' ? (entry.public?.canaryHeader ?? null) : null;
-  const choice = pickArm(
-    entry,
-    {
-      arm: head.arm,
-      canaryHeader: override !== null && request.headers[override.name.toLowerCase()] === override.value,
-      place: cookieValue === null ? null : context.cookie.verify(entry.service, cookieValue),
-      cookieSent: cookieValue !== null,
-      sticky,
-    },
-    (weight) => service.choice.next(weight),
-    context.random,
-  );
-  const setCookie =
-    choice.cookie.kind === 'set'
-      ? context.cookie.set(entry.service, choice.cookie.place)
-      : choice.cookie.kind === 'clear'
-        ? context.cookie.clear(entry.service)
-        : null;
   const routed: RoutedRequest = {
     service,
-    entry,
-    choice,
     request,
-    response,
-    path: target.pathAndQuery,
-    headers: instanceHeaders(head, choice, request, entrance.side, target.host, requestId, sticky ? cookieName : null),
+    client,
+    head,
+    side: entrance.side,
+    hsts: entrance.hsts,
+    host,
+    path,
+    target,
     requestId,
-    contentLength: head.contentLength,
-    chunked: head.chunked,
-    setCookie,
-    counted: !head.preview,
-    expectsContinue,
-    upgrade:
-      upgrade === null ? null : upgradeOf(context, service, request, response, upgrade, entry.proxy.idleTimeoutMs),
   };
+  if (entrance.side === 'public' && service.policy !== null) {
+    const answer = service.policy.admit(edgeRequestOf(routed));
+    if (answer !== null) {
+      answerAtEdge(context, routed, answer);
+      return;
+    }
+  }
   new Exchange(context, routed).start();
 }
 
-/** Host and path of a request target; absolute-form wins over the Host header (RFC 9112, 3.2.2). */
-function readTarget(
-  url: string,
-  hostHeader: string | null,
-): { readonly host: string; readonly path: string; readonly pathAndQuery: string } | null {
-  let host = hostHeader ?? '';
-  let pathAndQuery = url;
-  if (!url.startsWith('/')) {
-    const absolute = /^https?:\/\/([^/?#]+)(.*)$/i.exec(url);
-    if (absolute === null) return null;
-    host = absolute[1] ?? '';
-    const rest = absolute[2] ?? '';
-    pathAndQuery = rest.startsWith('/') ? rest : `/${rest}`;
-  }
-  const query = pathAndQuery.indexOf('?');
-  return { host, path: query === -1 ? pathAndQuery : pathAndQuery.slice(0, query), pathAndQuery };
+const slash = 0x2f;
+
+function answerChallenge(
+  { challenges }: RoutingContext,
+  path: string,
+  client: ClientStream,
+  request: ClientRequest,
+): boolean {
+  if (!path.startsWith('/.well-known/')) return false;
+  const answer = challengeAnswer(path, challenges);
+  if (answer === null) return false;
+  sayAll(client, request, 200, ['content-type', 'application/octet-stream'], Buffer.from(answer));
+  return true;
 }
 
-/** Headers that the instance gets: the client's, and what the gateway knows. */
-function instanceHeaders(
-  head: RequestHead,
-  choice: ArmChoice,
-  request: IncomingMessage,
-  side: Side,
-  host: string,
-  requestId: string,
-  ownCookie: string | null,
-): readonly string[] {
-  const flat = head.acceptsEventStream ? withoutAcceptEncoding(head.forward) : head.forward;
-  const peer = request.socket.remoteAddress ?? '';
-  const address = peer.startsWith('::ffff:') ? peer.slice(7) : peer;
-  if (host !== '') flat.push('host', host);
-  const cookie = head.cookie === null || ownCookie === null ? head.cookie : withoutCookie(head.cookie, ownCookie);
-  if (cookie !== null) flat.push('cookie', cookie);
-  flat.push(
-    'x-request-id',
-    requestId,
-    'x-forwarded-for',
-    side === 'internal' && head.forwardedFor !== null ? `${head.forwardedFor}, ${address}` : address,
-    'x-forwarded-proto',
-    head.forwardedProto ?? 'http',
-    'x-forwarded-host',
-    head.forwardedHost ?? host,
-    'via',
-    '1.1 veza',
-  );
-  if (choice.travels !== null) flat.push('x-veza-arm', choice.travels);
-  return flat;
-}
-
-/** An event stream must be readable for the gateway, or it could not tell where an event ends when it has to end it. */
-function withoutAcceptEncoding(flat: readonly string[]): string[] {
-  const kept: string[] = [];
-  for (let i = 0; i + 1 < flat.length; i += 2) {
-    if (flat[i]?.toLowerCase() !== 'accept-encoding') kept.push(flat[i] ?? '', flat[i + 1] ?? '');
-  }
-  return kept;
-}
-
-/** What happens when the instance agrees to another protocol: its answer goes to the client, then bytes both ways. */
-function upgradeOf(
+function redirect(
   context: RoutingContext,
-  service: ServiceState,
-  request: IncomingMessage,
-  response: ServerResponse,
-  { socket, head }: UpgradeSocket,
-  idleTimeoutMs: number,
-): RoutedRequest['upgrade'] {
-  const protocol = request.headers.upgrade ?? '';
-  return {
-    protocol,
-    accept({ headers, instance, upstream }) {
-      response.detachSocket(socket);
-      let text = 'HTTP/1.1 101 Switching Protocols\r\n';
-      for (let i = 0; i + 1 < headers.length; i += 2) text += `${headers[i] ?? ''}: ${headers[i + 1] ?? ''}\r\n`;
-      socket.write(`${text}connection: Upgrade\r\nupgrade: ${protocol}\r\n\r\n`, 'latin1');
-      service.streams += 1;
-      const tunnel = new Tunnel({
-        client: socket,
-        instance,
-        webSocket: protocol.toLowerCase() === 'websocket',
-        idleTimeoutMs,
-        now: () => context.now(),
-        ended: () => {
-          service.streams -= 1;
-          upstream.leave(tunnel);
-        },
-      });
-      upstream.join(tunnel);
-      tunnel.start(head);
-    },
-  };
+  port: number,
+  host: string,
+  target: string,
+  client: ClientStream,
+  requestId: string,
+): boolean {
+  const location = httpsLocation({ host: host === '' ? null : host, target }, port, (name) =>
+    context.isOurs(normalizeHost(name)),
+  );
+  if (location === null) return false;
+  client.begin(308, '', ['location', location, 'x-request-id', requestId], 0, true);
+  if (!client.bodyComplete) client.discardBody();
+  client.end(null);
+  return true;
+}
+
+/** What the edge says instead of an instance: counted by nobody's arm, since no arm was asked. */
+function answerAtEdge(context: RoutingContext, routed: RoutedRequest, answer: EdgeAnswer): void {
+  const { client, request, requestId, hsts } = routed;
+  const headers = [...answer.headers, 'x-request-id', requestId];
+  // A hidden path is not to be told from one that nobody has.
+  headers.push('x-veza-error', answer.code === 'hidden' ? 'no-route' : answer.code);
+  if (hsts !== null) headers.push('strict-transport-security', hsts);
+  if (request.expectsContinue) client.closeAfter();
+  sayAll(client, request, answer.status, headers, answer.body);
+  record(context, routed, answer.status, answer.code, answer.body.length);
+}
+
+function sayAll(
+  client: ClientStream,
+  request: ClientRequest,
+  status: number,
+  headers: readonly string[],
+  body: Buffer,
+): void {
+  const withBody = request.method !== 'HEAD';
+  client.begin(status, '', headers, body.length, withBody);
+  if (withBody) client.write(body);
+  if (!client.bodyComplete) client.discardBody();
+  client.end(null);
 }
 
 /** Answers a request that belongs to no service; nobody's arm is charged with it. */
-function refuse(
+function refuseUnrouted(
   context: RoutingContext,
-  request: IncomingMessage,
-  response: ServerResponse,
+  entrance: Entrance,
+  request: ClientRequest,
+  client: ClientStream,
   requestId: string,
   code: ProblemCode,
   detail: string | null,
 ): void {
-  const body = Buffer.from(problemDocument(code, detail, requestId));
-  response.on('error', () => {});
-  const flat = ['content-type', 'application/problem+json', 'content-length', String(body.length)];
-  flat.push('x-veza-error', code, 'x-request-id', requestId);
-  if (context.closing || request.headers.expect !== undefined) flat.push('connection', 'close');
-  response.writeHead(problems[code].status, flat);
-  response.end(body);
-  discardRest(request);
+  if (request.expectsContinue) client.closeAfter();
+  const headers = entrance.hsts === null ? [] : ['strict-transport-security', entrance.hsts];
+  answerWithProblem(client, code, detail, requestId, headers, request.method !== 'HEAD');
+  if (context.accessLog === null || entrance.side === 'internal') return;
+  const query = request.target.indexOf('?');
+  const path = query === -1 ? request.target : request.target.slice(0, query);
+  record(context, { service: null, request, client, path, requestId }, code === 'no-route' ? 404 : 400, code, 0);
+}
+
+function record(
+  context: ExchangeContext,
+  asked: Pick<RoutedRequest, 'request' | 'client' | 'path' | 'requestId'> & { readonly service: ServiceState | null },
+  status: number,
+  code: string,
+  bytesOut: number,
+): void {
+  const { request, client } = asked;
+  context.accessLog?.record({
+    at: context.wall(),
+    service: asked.service?.name ?? null,
+    arm: null,
+    release: null,
+    method: request.method,
+    path: asked.path,
+    routePaths: asked.service?.inForce?.entry.public?.paths ?? [],
+    status,
+    code,
+    latencyMs: 0,
+    bytesIn: 0,
+    bytesOut,
+    protocol: request.version === '2' ? 'HTTP/2' : request.version === '1.1' ? 'HTTP/1.1' : 'HTTP/1.0',
+    tls: client.secure ? 'TLS' : null,
+    requestId: asked.requestId,
+    clientAddress: client.remoteAddress,
+    userAgent: headerOf(request, 'user-agent'),
+  });
 }

@@ -1,50 +1,43 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
-import type { RouteTableEntry } from '../core/route-table.ts';
+import type { ClientRequest } from './client-request.ts';
+import type { ClientStream } from './client-stream.ts';
+import type { AccessRecord } from './edge/access-log.ts';
 import type { GatewayLimits } from './limits.ts';
-import type { ArmChoice } from './pick-arm.ts';
+import type { RequestHead } from './request-head.ts';
 import type { ServiceState } from './service-state.ts';
-import type { Upstream } from './upstream.ts';
+import type { StickyCookie } from './sticky-cookie.ts';
 
 /** What an exchange needs of the gateway around it. */
 export interface ExchangeContext {
   readonly limits: GatewayLimits;
+  readonly cookie: StickyCookie;
+  /** Null when none is kept. */
+  readonly accessLog: { record(record: AccessRecord): void } | null;
+  /** The gateway stops or has been replaced: nothing is sent a second time. */
+  readonly closing: boolean;
   /** Milliseconds, monotonic. */
   now(): number;
+  /** UTC milliseconds. */
+  wall(): number;
   /** The second that counting is in. */
   second(): number;
-  /** The gateway stops: connections are not kept. */
-  readonly closing: boolean;
-  /** The answer is complete, and the client has yet to take the rest of it. */
-  linger(response: ServerResponse): void;
+  /** Uniform in [0, 1). */
+  random(): number;
 }
 
-/** A request that has found its service and its arm. */
+/** A request that has found its service. */
 export interface RoutedRequest {
   readonly service: ServiceState;
-  readonly entry: RouteTableEntry;
-  readonly choice: ArmChoice;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly request: ClientRequest;
+  readonly client: ClientStream;
+  readonly head: RequestHead;
+  readonly side: 'public' | 'internal';
+  /** `strict-transport-security` of the listener; null for none. */
+  readonly hsts: string | null;
+  /** As sent, with a port; empty when there is none. */
+  readonly host: string;
+  /** Without query. */
   readonly path: string;
-  /** Headers for the instance, flat. */
-  readonly headers: readonly string[];
+  /** As the instance gets it: with query. */
+  readonly target: string;
   readonly requestId: string;
-  readonly contentLength: number | null;
-  readonly chunked: boolean;
-  readonly setCookie: string | null;
-  /** Smoke tests before a release has traffic are not counted. */
-  readonly counted: boolean;
-  /** The client waits for `100 Continue` before it sends the body. */
-  readonly expectsContinue: boolean;
-  /** Set when the client asked to speak another protocol. */
-  readonly upgrade: {
-    readonly protocol: string;
-    /** Takes over both sockets once the instance has agreed. */
-    accept(answer: {
-      readonly headers: readonly string[];
-      readonly instance: Duplex;
-      readonly upstream: Upstream;
-    }): void;
-  } | null;
 }

@@ -1,54 +1,79 @@
-import type { DrainProgress, RouteInForce } from '../core/route-table.ts';
+import type { DrainProgress, Endpoint, RouteInForce } from '../core/route-table.ts';
 import type { Arm, Slot } from '../core/slot.ts';
+import { Admission } from './admission.ts';
 import { TrafficCounters } from './counters.ts';
-import type { GatewayLimits } from './limits.ts';
-import { Upstream } from './upstream.ts';
+import { createEdgePolicy, openPolicy, type EdgePolicyParts } from './edge/edge-policy.ts';
+import type { EdgePolicy } from './edge-policy.ts';
+import { ejectable } from './outlier.ts';
+import { RetryBudget } from './retry-budget.ts';
+import { Upstream, type UpstreamContext } from './upstream.ts';
 import { WeightedChoice } from './weighted-choice.ts';
+
+/** A request that may have to wait until there is room for it. */
+export interface Waiter {
+  /** There is room now. */
+  admitted(): void;
+  /** It has waited too long. */
+  expired(): void;
+}
+
+export interface ServiceContext extends UpstreamContext {
+  /** Uniform in [0, 1). */
+  random(): number;
+  readonly edge: EdgePolicyParts;
+}
 
 /** What lives longer than one entry of the table: connections, counts, whose turn it is. */
 export class ServiceState {
   readonly name: string;
   readonly counters: TrafficCounters;
   readonly choice: WeightedChoice;
+  readonly budget: RetryBudget;
+  readonly admission: Admission<Waiter>;
+  /** What happens at the edge; null when nothing does. */
+  policy: EdgePolicy | null = null;
   /** Null once the service has been removed. */
-  #inForce: RouteInForce | null = null;
-  readonly #limits: GatewayLimits;
+  inForce: RouteInForce | null = null;
+  readonly #context: ServiceContext;
   /** By instance and address: an instance that came back on another port is another endpoint. */
   readonly #upstreams = new Map<string, Upstream>();
   #bySlot: Record<Slot, readonly Upstream[]> = { blue: [], green: [] };
   #turn = 0;
-  /** Plain requests in flight. */
-  requests = 0;
   /** WebSockets, tunnels and event streams in flight. */
   streams = 0;
+  /** Last second that was taken. */
+  takenSecond = Number.NEGATIVE_INFINITY;
 
-  constructor(name: string, limits: GatewayLimits, random: () => number) {
+  constructor(name: string, context: ServiceContext) {
+    const { limits } = context;
     this.name = name;
-    this.#limits = limits;
+    this.#context = context;
     this.counters = new TrafficCounters(name);
-    this.choice = new WeightedChoice(random);
-  }
-
-  get inForce(): RouteInForce | null {
-    return this.#inForce;
+    this.choice = new WeightedChoice(() => context.random());
+    this.budget = new RetryBudget(limits.retryRatio, limits.minRetriesPerSecond);
+    this.admission = new Admission(limits);
   }
 
   /** Puts an entry in force, or takes the service out of the table. Every pick from now on follows it. */
   apply(inForce: RouteInForce | null, now: number): void {
-    this.#inForce = inForce;
+    this.inForce = inForce;
+    const policy = inForce === null ? openPolicy : createEdgePolicy(inForce.entry, this.#context.edge);
+    this.policy = policy === openPolicy ? null : policy;
     const wanted = new Set<Upstream>();
-    const slotOf = (slot: Slot): readonly Upstream[] =>
-      (inForce?.entry.endpoints[slot] ?? []).map((endpoint) => {
-        const key = `${endpoint.id} ${endpoint.host} ${endpoint.port}`;
-        let upstream = this.#upstreams.get(key);
-        if (upstream === undefined) {
-          upstream = new Upstream(endpoint, this.#limits);
-          this.#upstreams.set(key, upstream);
-        }
-        wanted.add(upstream);
-        return upstream;
-      });
-    this.#bySlot = { blue: slotOf('blue'), green: slotOf('green') };
+    const upstreamOf = (endpoint: Endpoint): Upstream => {
+      const key = `${endpoint.id} ${endpoint.host} ${endpoint.port}`;
+      let upstream = this.#upstreams.get(key);
+      if (upstream === undefined) {
+        upstream = new Upstream(endpoint, this.#context);
+        this.#upstreams.set(key, upstream);
+      }
+      wanted.add(upstream);
+      return upstream;
+    };
+    this.#bySlot = {
+      blue: (inForce?.entry.endpoints.blue ?? []).map(upstreamOf),
+      green: (inForce?.entry.endpoints.green ?? []).map(upstreamOf),
+    };
     for (const upstream of this.#upstreams.values()) {
       upstream.inTable = wanted.has(upstream);
       if (!upstream.inTable) upstream.sweepIdle(now);
@@ -58,9 +83,9 @@ export class ServiceState {
 
   /**
    * The endpoint with the least in flight that has not been tried; of equal ones the next in turn. Endpoints that just
-   * refused a connection are only taken when there is no other. Null when all were tried.
+   * refused a connection, or failed again and again, are only taken when there is no other. Null when all were tried.
    */
-  pick(slot: Slot, tried: ReadonlySet<Upstream>, now: number): Upstream | null {
+  pick(slot: Slot, tried: readonly Upstream[] | null, now: number): Upstream | null {
     const upstreams = this.#bySlot[slot];
     const count = upstreams.length;
     this.#turn = (this.#turn + 1) % 0x40000000;
@@ -68,16 +93,29 @@ export class ServiceState {
     let bestSuspect = true;
     for (let i = 0; i < count; i += 1) {
       const upstream = upstreams[(this.#turn + i) % count];
-      if (upstream === undefined || tried.has(upstream)) continue;
-      const suspect = upstream.suspectUntil > now;
+      if (upstream === undefined || (tried !== null && tried.includes(upstream))) continue;
+      const suspect = upstream.suspect(now);
       const better =
-        best === null ||
-        (suspect === bestSuspect ? upstream.flights.size < best.flights.size : bestSuspect && !suspect);
+        best === null || (suspect === bestSuspect ? upstream.inFlight < best.inFlight : bestSuspect && !suspect);
       if (!better) continue;
       best = upstream;
       bestSuspect = suspect;
     }
     return best;
+  }
+
+  /** An endpoint failed a request. Those that fail again and again get none for a while, but never most of a slot. */
+  endpointFailed(upstream: Upstream, slot: Slot, now: number): void {
+    upstream.watch.failure(now, () => {
+      const all = this.#bySlot[slot];
+      return ejectable(all.filter((one) => one.watch.ejected(now)).length, all.length);
+    });
+  }
+
+  /** A request that was let in is through: the next one comes in. */
+  leave(now: number): void {
+    if (this.admission.queued > 0) this.#expire(now);
+    this.admission.leave(now)?.admitted();
   }
 
   /** Whether any of these instances is in the table. */
@@ -95,9 +133,10 @@ export class ServiceState {
 
   /** Enforces deadlines. */
   sweep(now: number): void {
+    if (this.admission.queued > 0) this.#expire(now);
     for (const upstream of this.#upstreams.values()) {
       upstream.sweepIdle(now);
-      for (const flight of upstream.flights) flight.sweep(now);
+      for (const flight of upstream.flights()) flight.sweep(now);
     }
     this.#forgetRetired();
   }
@@ -106,14 +145,18 @@ export class ServiceState {
   waiting(now: number): Readonly<Record<Arm, readonly number[]>> {
     const waits: Record<Arm, number[]> = { stable: [], candidate: [] };
     for (const upstream of this.#upstreams.values()) {
-      for (const { waiting } of upstream.flights) if (waiting !== null) waits[waiting.arm].push(now - waiting.since);
+      for (const { waiting } of upstream.flights()) if (waiting !== null) waits[waiting.arm].push(now - waiting.since);
     }
     return waits;
   }
 
+  #expire(now: number): void {
+    for (const late of this.admission.expire(now)) late.expired();
+  }
+
   #forgetRetired(): void {
     for (const [key, upstream] of this.#upstreams) {
-      if (!upstream.inTable && upstream.flights.size === 0) this.#upstreams.delete(key);
+      if (!upstream.inTable && upstream.inFlight === 0) this.#upstreams.delete(key);
     }
   }
 }
@@ -123,7 +166,7 @@ export function progressOf(upstreams: Iterable<Upstream>): DrainProgress {
   let inFlight = 0;
   let streams = 0;
   for (const upstream of upstreams) {
-    for (const flight of upstream.flights) {
+    for (const flight of upstream.flights()) {
       if (flight.isStream) streams += 1;
       else inFlight += 1;
     }

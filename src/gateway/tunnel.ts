@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { EndReason, Flight } from './flight.ts';
+import type { InstanceConnection, InstanceUser } from './http1/instance-connection.ts';
 import { closeFrame, FrameScanner } from './websocket-frames.ts';
 
 /** Milliseconds that a fragmented message gets to end before the Close goes between its fragments. */
@@ -13,87 +14,81 @@ const closeCodes: Readonly<Record<EndReason, { readonly code: number; readonly r
   shutdown: { code: 1012, reason: 'service restart' },
 };
 
-export interface TunnelOptions {
-  readonly client: Duplex;
-  readonly instance: Duplex;
-  readonly webSocket: boolean;
-  readonly idleTimeoutMs: number;
-  /** Milliseconds, monotonic. */
-  now(): number;
-  /** Called once, when both sides are closed. */
-  ended(): void;
-}
-
 /**
  * Carries bytes between a client and an instance after an upgrade, with backpressure. Of a WebSocket it follows the
  * frames, so that it can end it as the protocol wants (RFC 6455, 7.1): a Close to both sides, each between two frames,
- * the client's Close awaited, then TCP.
+ * the client's Close awaited, then TCP. There may be very many of these, most of them idle: each is a few numbers.
  */
-export class Tunnel implements Flight {
+export class Tunnel implements Flight, InstanceUser {
+  previous: Flight | null = null;
+  following: Flight | null = null;
   readonly isStream = true;
   readonly waiting = null;
-  readonly #options: TunnelOptions;
-  /** Frames from the instance to the client. */
-  readonly #down = new FrameScanner();
-  /** Frames from the client to the instance. */
-  readonly #up = new FrameScanner();
+  readonly #client: Duplex;
+  readonly #instance: InstanceConnection;
+  readonly #idleTimeoutMs: number;
+  readonly #clock: { now(): number };
+  #ended: (() => void) | null;
+  /** Frames from the instance to the client, and from the client to the instance; null of other protocols. */
+  readonly #down: FrameScanner | null;
+  readonly #up: FrameScanner | null;
   #closing: { readonly code: number; readonly reason: string; readonly since: number } | null = null;
   #closeSentDown = false;
   #closeSentUp = false;
+  #clientOpen = true;
+  #instanceOpen = true;
   #lastActivity: number;
-  #ended = false;
-  #openSides = 2;
 
-  constructor(options: TunnelOptions) {
-    this.#options = options;
-    this.#lastActivity = options.now();
+  /**
+   * @param idleTimeoutMs milliseconds without a byte in either direction
+   * @param clock milliseconds, monotonic
+   * @param ended called once, when both sides are closed
+   */
+  constructor(
+    client: Duplex,
+    instance: InstanceConnection,
+    webSocket: boolean,
+    idleTimeoutMs: number,
+    clock: { now(): number },
+    ended: () => void,
+  ) {
+    this.#client = client;
+    this.#instance = instance;
+    this.#idleTimeoutMs = idleTimeoutMs;
+    this.#clock = clock;
+    this.#ended = ended;
+    this.#down = webSocket ? new FrameScanner() : null;
+    this.#up = webSocket ? new FrameScanner() : null;
+    this.#lastActivity = clock.now();
   }
 
   /** @param head bytes that the client sent right behind its request */
   start(head: Buffer): void {
-    const { client, instance } = this.#options;
-    for (const [side, other] of [
-      [client, instance],
-      [instance, client],
-    ] as const) {
-      side.on('error', noop);
-      side.on('drain', () => {
-        this.#lastActivity = this.#options.now();
-        other.resume();
-      });
-      side.once('close', () => {
-        this.#openSides -= 1;
-        if (this.#openSides === 0) {
-          this.#end();
-        } else if (side.errored !== null) {
-          other.destroy();
-        } else {
-          // What was written before, a Close above all, still goes out; a peer that does not close is not waited for.
-          other.end();
-          other.resume();
-          setTimeout(() => other.destroy(), closeReplyMs).unref();
-        }
-      });
-    }
-    instance.on('data', (chunk: Buffer) => this.#fromInstance(chunk));
-    client.on('data', (chunk: Buffer) => this.#fromClient(chunk));
-    instance.once('end', () => this.#instanceEnded());
-    client.once('end', () => instance.end());
-    if (head.length > 0) this.#fromClient(head);
+    const client = this.#client as Owned;
+    client[tunnelOf] = this;
+    client.on('error', onError);
+    client.on('drain', onDrain);
+    client.once('close', onClose);
+    client.once('end', onEnd);
+    if (head.length > 0) this.clientData(head);
+    client.on('data', onData);
+    client.resume();
     // One side may have gone while the other was still agreeing.
-    if (client.destroyed || instance.destroyed) this.reset();
+    if (client.destroyed) this.clientClosed();
   }
 
   tell(reason: EndReason): void {
-    if (!this.#options.webSocket || this.#closing !== null || this.#down.closeSeen) return;
-    this.#closing = { ...closeCodes[reason], since: this.#options.now() };
+    if (this.#down === null || this.#closing !== null || this.#down.closeSeen) return;
+    this.#closing = { ...closeCodes[reason], since: this.#clock.now() };
     this.#closeDown();
     this.#closeUp();
   }
 
   reset(): void {
-    this.#options.client.destroy();
-    this.#options.instance.destroy();
+    this.#client.destroy();
+    this.#instanceOpen = false;
+    this.#instance.discard();
+    if (!this.#clientOpen) this.#end();
   }
 
   sweep(now: number): void {
@@ -102,97 +97,178 @@ export class Tunnel implements Flight {
       if (waited > messageGraceMs) this.#closeDown(true);
       if (this.#closeSentDown && waited > messageGraceMs + closeReplyMs) this.#finishClosing();
     }
-    if (now - this.#lastActivity <= this.#options.idleTimeoutMs) return;
+    if (now - this.#lastActivity <= this.#idleTimeoutMs) return;
     // A silent WebSocket is closed as a drained one is; what does not follow is cut.
     this.tell('drain');
     if (this.#closing === null || now - this.#closing.since > messageGraceMs + closeReplyMs) this.reset();
   }
 
-  #fromInstance(chunk: Buffer): void {
-    this.#lastActivity = this.#options.now();
-    const { client, instance, webSocket } = this.#options;
+  // What the instance says.
+
+  /** The bytes are copied: their memory is used again. */
+  answerData(bytes: Buffer): void {
+    this.#lastActivity = this.#clock.now();
     if (this.#closeSentDown) return;
-    let end = chunk.length;
-    if (webSocket) {
-      for (let at = 0; at < chunk.length;) {
-        at = this.#down.scan(chunk, at);
-        if (this.#closing !== null && this.#mayCloseDown(false)) {
+    const down = this.#down;
+    let end = bytes.length;
+    if (down !== null) {
+      for (let at = 0; at < bytes.length;) {
+        at = down.scan(bytes, at);
+        if (this.#closing !== null && this.#mayCloseDown(down, false)) {
           end = at;
           break;
         }
       }
     }
-    const flushed = client.write(end === chunk.length ? chunk : chunk.subarray(0, end));
+    const flushed = this.#client.write(Buffer.from(end === bytes.length ? bytes : bytes.subarray(0, end)));
     if (this.#closing !== null) this.#closeDown();
-    if (!flushed && !this.#closeSentDown) instance.pause();
+    if (!flushed && !this.#closeSentDown) this.#instance.pause();
   }
 
-  #fromClient(chunk: Buffer): void {
-    this.#lastActivity = this.#options.now();
-    const { client, instance, webSocket } = this.#options;
-    let end = this.#closeSentUp ? 0 : chunk.length;
-    if (webSocket) {
-      for (let at = 0; at < chunk.length;) {
-        at = this.#up.scan(chunk, at);
-        if (this.#closing !== null && !this.#closeSentUp && this.#up.atFrameBoundary) {
-          instance.write(chunk.subarray(0, at));
+  instanceEnded(): void {
+    // An instance that vanished without a Close: the client learns that coming back is worth while.
+    const down = this.#down;
+    if (down !== null && !down.closeSeen && !this.#closeSentDown && down.atFrameBoundary) {
+      this.#closeSentDown = true;
+      this.#client.write(closeFrame(closeCodes.shutdown.code, closeCodes.shutdown.reason, null));
+    }
+    if (this.#closeSentDown && this.#closing !== null && this.#up?.closeSeen !== true) return;
+    this.#client.end();
+  }
+
+  instanceDrained(): void {
+    this.#lastActivity = this.#clock.now();
+    this.#client.resume();
+  }
+
+  /** The connection to the instance has ended. */
+  broken(connection: InstanceConnection): void {
+    this.#instanceOpen = false;
+    const client = this.#client;
+    if (!this.#clientOpen) this.#end();
+    else if (connection.errored) client.destroy();
+    else {
+      // What was written before, a Close above all, still goes out; a client that does not close is not waited for.
+      client.end();
+      client.resume();
+      setTimeout(() => client.destroy(), closeReplyMs).unref();
+    }
+  }
+
+  connected(): void {}
+  interim(): void {}
+  answerHead(): void {}
+  answerPause(): void {}
+  answerEnd(): void {}
+  switched(): void {}
+
+  // What the client says.
+
+  clientData(bytes: Buffer): void {
+    this.#lastActivity = this.#clock.now();
+    const up = this.#up;
+    let end = this.#closeSentUp ? 0 : bytes.length;
+    if (up !== null) {
+      for (let at = 0; at < bytes.length;) {
+        at = up.scan(bytes, at);
+        if (this.#closing !== null && !this.#closeSentUp && up.atFrameBoundary) {
+          this.#instance.writeRaw(bytes.subarray(0, at));
           this.#closeUp();
           end = 0;
         }
       }
     }
-    if (end > 0 && !instance.write(chunk)) client.pause();
-    if (this.#closeSentDown && this.#up.closeSeen) this.#finishClosing();
+    if (end > 0 && !this.#instance.writeRaw(bytes)) this.#client.pause();
+    if (this.#closeSentDown && up?.closeSeen === true) this.#finishClosing();
   }
 
-  #mayCloseDown(overdue: boolean): boolean {
+  clientDrained(): void {
+    this.#lastActivity = this.#clock.now();
+    this.#instance.resume();
+  }
+
+  clientEnded(): void {
+    this.#instance.endRaw();
+  }
+
+  clientClosed(): void {
+    if (!this.#clientOpen) return;
+    this.#clientOpen = false;
+    const instance = this.#instance;
+    if (!this.#instanceOpen) this.#end();
+    else if (this.#client.errored !== null) this.#dropInstance();
+    else {
+      instance.endRaw();
+      instance.resume();
+      setTimeout(() => {
+        if (this.#instanceOpen) this.#dropInstance();
+      }, closeReplyMs).unref();
+    }
+  }
+
+  #dropInstance(): void {
+    this.#instanceOpen = false;
+    this.#instance.discard();
+    this.#end();
+  }
+
+  #mayCloseDown(down: FrameScanner, overdue: boolean): boolean {
     const closing = this.#closing;
-    if (closing === null || this.#closeSentDown || this.#down.closeSeen) return false;
-    if (this.#down.atMessageBoundary) return true;
-    return (overdue || this.#options.now() - closing.since > messageGraceMs) && this.#down.atFrameBoundary;
+    if (closing === null || this.#closeSentDown || down.closeSeen) return false;
+    if (down.atMessageBoundary) return true;
+    return (overdue || this.#clock.now() - closing.since > messageGraceMs) && down.atFrameBoundary;
   }
 
   #closeDown(overdue = false): void {
-    if (this.#closing === null || !this.#mayCloseDown(overdue)) return;
+    const down = this.#down;
+    if (this.#closing === null || down === null || !this.#mayCloseDown(down, overdue)) return;
     this.#closeSentDown = true;
-    const { client, instance } = this.#options;
-    client.write(closeFrame(this.#closing.code, this.#closing.reason, null));
+    this.#client.write(closeFrame(this.#closing.code, this.#closing.reason, null));
     // What the instance still says is read and dropped: nothing may follow a Close.
-    instance.resume();
-    if (this.#up.closeSeen) this.#finishClosing();
+    this.#instance.resume();
+    if (this.#up?.closeSeen === true) this.#finishClosing();
   }
 
   #closeUp(): void {
-    if (this.#closing === null || this.#closeSentUp || this.#up.closeSeen || !this.#up.atFrameBoundary) return;
+    const up = this.#up;
+    if (this.#closing === null || up === null || this.#closeSentUp || up.closeSeen || !up.atFrameBoundary) return;
     this.#closeSentUp = true;
-    this.#options.instance.write(closeFrame(this.#closing.code, this.#closing.reason, randomBytes(4)));
-    this.#options.client.resume();
+    this.#instance.writeRaw(closeFrame(this.#closing.code, this.#closing.reason, randomBytes(4)));
+    this.#client.resume();
   }
 
   /** Both sides have said Close, or had the time to: now TCP, first towards the client (RFC 6455, 7.1.1). */
   #finishClosing(): void {
-    const { client, instance } = this.#options;
-    client.end(() => instance.end(() => this.reset()));
+    this.#client.end(() => this.#instance.endRaw(() => this.reset()));
     // A client that does not take the last bytes is not waited for.
-    if (this.#options.now() - (this.#closing?.since ?? 0) > messageGraceMs + closeReplyMs) this.reset();
-  }
-
-  #instanceEnded(): void {
-    const { client, webSocket } = this.#options;
-    // An instance that vanished without a Close: the client learns that coming back is worth while.
-    if (webSocket && !this.#down.closeSeen && !this.#closeSentDown && this.#down.atFrameBoundary) {
-      this.#closeSentDown = true;
-      client.write(closeFrame(closeCodes.shutdown.code, closeCodes.shutdown.reason, null));
-    }
-    if (this.#closeSentDown && this.#closing !== null && !this.#up.closeSeen) return;
-    client.end();
+    if (this.#clock.now() - (this.#closing?.since ?? 0) > messageGraceMs + closeReplyMs) this.reset();
   }
 
   #end(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#options.ended();
+    const ended = this.#ended;
+    this.#ended = null;
+    ended?.();
   }
 }
 
-const noop = (): void => {};
+const tunnelOf = Symbol('tunnel');
+type Owned = Duplex & { [tunnelOf]?: Tunnel };
+
+function onData(this: Owned, bytes: Buffer): void {
+  this[tunnelOf]?.clientData(bytes);
+}
+
+function onDrain(this: Owned): void {
+  this[tunnelOf]?.clientDrained();
+}
+
+function onEnd(this: Owned): void {
+  this[tunnelOf]?.clientEnded();
+}
+
+function onClose(this: Owned): void {
+  this[tunnelOf]?.clientClosed();
+}
+
+/** `close` follows. */
+function onError(): void {}

@@ -1,23 +1,16 @@
-import net from 'node:net';
-import { Client } from 'undici';
 import type { Endpoint } from '../core/route-table.ts';
 import type { Flight } from './flight.ts';
+import { InstanceConnection, type ConnectionOwner, type InstanceUser } from './http1/instance-connection.ts';
 import type { GatewayLimits } from './limits.ts';
+import { OutlierWatch } from './outlier.ts';
 
-/** An open connection to an instance, used for one request at a time. */
-export interface Connection {
-  readonly client: Client;
-  readonly socket: net.Socket;
-  /** It has carried a request before. */
-  reused: boolean;
-  /** Monotonic milliseconds of the end of its last request. */
-  lastUsedAt: number;
-  /** Milliseconds it may stay idle. */
-  idleMs: number;
+/** What all connections to instances share. */
+export interface UpstreamContext {
+  readonly limits: GatewayLimits;
+  /** Milliseconds, monotonic. */
+  now(): number;
+  failed(error: unknown): void;
 }
-
-/** How fresh a connection must be: see `takeIdle`. */
-export type Freshness = 'any' | 'recent';
 
 /**
  * Instances close idle connections when they like, and a request that is on its way at that moment is lost. Well-known
@@ -31,57 +24,97 @@ const recentMs = 300;
 const suspectMs = 1_000;
 
 /** One instance as the gateway sees it: its idle connections, what is in flight to it, whether it takes connections. */
-export class Upstream {
+export class Upstream implements ConnectionOwner {
   readonly endpoint: Endpoint;
-  readonly flights = new Set<Flight>();
+  readonly limits: GatewayLimits;
+  readonly watch = new OutlierWatch();
   /** False once the instance has left the table: nothing new goes there. */
   inTable = true;
-  readonly #limits: GatewayLimits;
-  readonly #origin: string;
-  #idle: Connection[] = [];
+  readonly #context: UpstreamContext;
+  /** The one used last is the last. */
+  #idle: InstanceConnection[] = [];
   #suspectUntil = Number.NEGATIVE_INFINITY;
   readonly #idleWaiters: (() => void)[] = [];
+  #first: Flight | null = null;
+  #inFlight = 0;
 
-  constructor(endpoint: Endpoint, limits: GatewayLimits) {
+  constructor(endpoint: Endpoint, context: UpstreamContext) {
     this.endpoint = endpoint;
-    this.#limits = limits;
-    this.#origin = `http://${endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`;
+    this.limits = context.limits;
+    this.#context = context;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** What is in flight. A flight may end while it is looked at. */
+  *flights(): Iterable<Flight> {
+    for (let flight = this.#first; flight !== null;) {
+      const next: Flight | null = flight.following;
+      yield flight;
+      flight = next;
+    }
   }
 
   join(flight: Flight): void {
-    this.flights.add(flight);
+    const first = this.#first;
+    flight.previous = null;
+    flight.following = first;
+    if (first !== null) first.previous = flight;
+    this.#first = flight;
+    this.#inFlight += 1;
   }
 
+  /** Only for flights that have joined, once. */
   leave(flight: Flight): void {
-    if (!this.flights.delete(flight) || this.flights.size > 0) return;
-    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    const { previous, following } = flight;
+    if (previous === null) this.#first = following;
+    else previous.following = following;
+    if (following !== null) following.previous = previous;
+    flight.previous = null;
+    flight.following = null;
+    this.#inFlight -= 1;
+    if (this.#inFlight === 0 && this.#idleWaiters.length > 0) {
+      for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    }
   }
 
   /** Resolves once nothing is in flight. */
   idle(): Promise<void> {
-    if (this.flights.size === 0) return Promise.resolve();
+    if (this.#inFlight === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
-  /** Monotonic milliseconds until which another endpoint is preferred. */
-  get suspectUntil(): number {
-    return this.#suspectUntil;
+  /** Whether another endpoint is preferred now. */
+  suspect(now: number): boolean {
+    return this.#suspectUntil > now || this.watch.ejected(now);
   }
 
   refused(now: number): void {
     this.#suspectUntil = now + suspectMs;
   }
 
-  /** The idle connection used last, if one is fresh enough; the longest idle ones then time out by themselves. */
-  takeIdle(freshness: Freshness, now: number): Connection | null {
-    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
+  /** It took a connection. */
+  accepted(): void {
+    this.#suspectUntil = Number.NEGATIVE_INFINITY;
+  }
+
+  /**
+   * The idle connection used last, if it is fresh enough; the longest idle ones then time out by themselves.
+   *
+   * @param repeatable the request may be sent again when it gets lost
+   */
+  takeIdle(repeatable: boolean, now: number): InstanceConnection | null {
+    const idle = this.#idle;
+    for (let connection = idle.pop(); connection !== undefined; connection = idle.pop()) {
       const idleFor = now - connection.lastUsedAt;
-      if (connection.socket.destroyed || connection.socket.readableEnded || idleFor > connection.idleMs) {
-        discard(connection);
+      if (!connection.usable || idleFor > connection.idleMs) {
+        connection.discard();
         continue;
       }
-      if (freshness === 'recent' && idleFor > recentMs) {
-        this.#idle.push(connection);
+      if (!repeatable && idleFor > recentMs) {
+        idle.push(connection);
         return null;
       }
       connection.reused = true;
@@ -90,93 +123,46 @@ export class Upstream {
     return null;
   }
 
-  /**
-   * Opens a connection. Nothing has been sent when it fails, so the request may go elsewhere.
-   *
-   * @param done called once, with the connection or with why there is none
-   */
-  connect(now: number, done: (connection: Connection | null, reason: string) => void): void {
-    const { host, port } = this.endpoint;
-    const socket = net.connect({ host, port, noDelay: true, allowHalfOpen: true, keepAlive: true });
-    const timer = setTimeout(() => socket.destroy(new Error('timed out')), this.#limits.connectTimeoutMs);
-    const failed = (error: Error): void => {
-      clearTimeout(timer);
-      done(null, error.message);
-    };
-    socket.once('error', failed);
-    socket.once('connect', () => {
-      clearTimeout(timer);
-      socket.off('error', failed);
-      this.#suspectUntil = Number.NEGATIVE_INFINITY;
-      done(this.#adopt(socket, now), '');
-    });
+  /** Opens a connection. The user hears `connected` or, when nothing could be sent, `broken`. */
+  connect(user: InstanceUser): InstanceConnection {
+    return new InstanceConnection(this.endpoint, this, user);
   }
 
-  #adopt(socket: net.Socket, now: number): Connection {
-    let given = false;
-    const client = new Client(this.#origin, {
-      pipelining: 1,
-      allowH2: false,
-      maxHeaderSize: this.#limits.maxHeaderBytes,
-      // Deadlines of a request are the gateway's; the client only closes what lies idle.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      keepAliveTimeout: idleMs,
-      keepAliveMaxTimeout: idleMs,
-      keepAliveTimeoutThreshold: 1_000,
-      connect: (_options, callback) => {
-        // One client is one connection: when that has gone, the request must learn it, not wait for another.
-        if (given || socket.destroyed) {
-          callback(new Error('the instance closed the connection'), null);
-          return;
-        }
-        given = true;
-        // Not at once: the client is in the middle of its own turn and would not look at its queue again.
-        queueMicrotask(() => callback(null, socket));
-      },
-    });
-    client.on('connectionError', noop);
-    // Between two owners the socket has no listener; an error then must not end the process.
-    socket.on('error', noop);
-    return { client, socket, reused: false, lastUsedAt: now, idleMs };
+  released(connection: InstanceConnection, keepAlive: string | null): void {
+    connection.lastUsedAt = this.#context.now();
+    connection.idleMs = keepAlive === null ? idleMs : idleTimeOf(keepAlive);
+    if (!this.inTable || connection.idleMs <= 0 || this.#idle.length >= this.limits.maxIdlePerEndpoint) {
+      connection.discard();
+    } else {
+      this.#idle.push(connection);
+    }
   }
 
-  /**
-   * Takes a connection back after a complete answer. Call it a tick later: whether the connection goes on is decided
-   * after the end of the answer is reported.
-   *
-   * @param keepAlive the answer's `Keep-Alive` header, or null
-   */
-  release(connection: Connection, keepAlive: string | null, now: number): void {
-    connection.lastUsedAt = now;
-    connection.idleMs = idleTimeOf(keepAlive);
-    const usable = this.inTable && !connection.socket.destroyed && connection.idleMs > 0;
-    if (!usable || this.#idle.length >= this.#limits.maxIdlePerEndpoint) discard(connection);
-    else this.#idle.push(connection);
+  gone(connection: InstanceConnection): void {
+    if (this.#idle.length === 0) return;
+    const at = this.#idle.lastIndexOf(connection);
+    if (at !== -1) this.#idle.splice(at, 1);
+  }
+
+  failed(error: unknown): void {
+    this.#context.failed(error);
   }
 
   /** Closes connections that were idle for too long; all of them once the instance has left the table. */
   sweepIdle(now: number): void {
     if (this.#idle.length === 0) return;
-    const kept: Connection[] = [];
-    for (const connection of this.#idle) {
-      const fresh = this.inTable && now - connection.lastUsedAt <= connection.idleMs && !connection.socket.destroyed;
-      if (fresh) kept.push(connection);
-      else discard(connection);
+    const all = this.#idle;
+    this.#idle = [];
+    for (const connection of all) {
+      const fresh = this.inTable && now - connection.lastUsedAt <= connection.idleMs && connection.usable;
+      if (fresh) this.#idle.push(connection);
+      else connection.discard();
     }
-    this.#idle = kept;
   }
 }
 
-const noop = (): void => {};
-
 /** Milliseconds a connection may be idle, from a `Keep-Alive: timeout=5` header (seconds), less one second. */
-function idleTimeOf(keepAlive: string | null): number {
-  const seconds = keepAlive === null ? null : /(?:^|[,\s])timeout=(\d+)/i.exec(keepAlive)?.[1];
-  return seconds === null || seconds === undefined ? idleMs : Math.min(idleMs, Number(seconds) * 1_000 - 1_000);
-}
-
-export function discard(connection: Connection): void {
-  connection.client.destroy().catch(noop);
-  connection.socket.destroy();
+function idleTimeOf(keepAlive: string): number {
+  const seconds = /(?:^|[,\s])timeout=(\d+)/i.exec(keepAlive)?.[1];
+  return seconds === undefined ? idleMs : Math.min(idleMs, Number(seconds) * 1_000 - 1_000);
 }

@@ -1,0 +1,70 @@
+import type { RouteTableEntry } from '../core/route-table.ts';
+import { pickArm, type ArmChoice } from './pick-arm.ts';
+import { headerOf } from './request-head.ts';
+import type { ExchangeContext, RoutedRequest } from './routed-request.ts';
+import { readCookie, stickyCookieName, withoutCookie } from './sticky-cookie.ts';
+
+/** Which arm a request takes, by which entry of the table. */
+export interface Chosen {
+  readonly entry: RouteTableEntry;
+  readonly choice: ArmChoice;
+  readonly setCookie: string | null;
+}
+
+/** Chooses the arm of a request; see docs/gateway.md for the rules. Takes one turn of the weights at most. */
+export function chooseArm(context: ExchangeContext, routed: RoutedRequest, entry: RouteTableEntry): Chosen {
+  const { service, request, head, side } = routed;
+  const fromUser = side === 'public';
+  const sticky = fromUser && entry.public?.sticky === true;
+  const cookieValue = sticky && head.cookie !== null ? readCookie(head.cookie, stickyCookieName(entry.service)) : null;
+  const override = fromUser ? (entry.public?.canaryHeader ?? null) : null;
+  const choice = pickArm(
+    entry,
+    {
+      arm: head.arm,
+      canaryHeader: override !== null && headerOf(request, override.name.toLowerCase()) === override.value,
+      place: cookieValue === null ? null : context.cookie.verify(entry.service, cookieValue),
+      cookieSent: cookieValue !== null,
+      sticky,
+    },
+    (weight) => service.choice.next(weight),
+    () => context.random(),
+  );
+  const setCookie =
+    choice.cookie.kind === 'set'
+      ? context.cookie.set(entry.service, choice.cookie.place)
+      : choice.cookie.kind === 'clear'
+        ? context.cookie.clear(entry.service)
+        : null;
+  return { entry, choice, setCookie };
+}
+
+/** Methods whose missing body is said to be one of length 0 (RFC 9110, 8.6). */
+const withContent: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+
+/** The head of a request as the instance gets it: written anew from what was parsed, never passed on raw. */
+export function instanceHead(routed: RoutedRequest, choice: ArmChoice): string {
+  const { request, client, head, side, host, target, requestId, service } = routed;
+  const internal = side === 'internal';
+  let text = `${request.method} ${target} HTTP/1.1\r\nhost: ${host === '' ? service.name : host}\r\n${head.forward}`;
+  // An event stream must be readable for the gateway, or it could not tell where an event ends when it has to end it.
+  if (head.acceptEncoding !== null && !head.acceptsEventStream) text += `accept-encoding: ${head.acceptEncoding}\r\n`;
+  if (head.cookie !== null) {
+    const sticky = !internal && service.inForce?.entry.public?.sticky === true;
+    const cookie = sticky ? withoutCookie(head.cookie, stickyCookieName(service.name)) : head.cookie;
+    if (cookie !== null) text += `cookie: ${cookie}\r\n`;
+  }
+  const from = client.remoteAddress;
+  text += `x-request-id: ${requestId}\r\nx-forwarded-for: ${
+    internal && head.forwardedFor !== null ? `${head.forwardedFor}, ${from}` : from
+  }\r\nx-forwarded-proto: ${head.forwardedProto ?? (client.secure ? 'https' : 'http')}\r\n`;
+  const forwardedHost = head.forwardedHost ?? host;
+  if (forwardedHost !== '') text += `x-forwarded-host: ${forwardedHost}\r\n`;
+  text += request.version === '1.1' ? 'via: 1.1 veza\r\n' : `via: ${request.version === '2' ? '2' : '1.0'} veza\r\n`;
+  if (choice.travels !== null) text += `x-veza-arm: ${choice.travels}\r\n`;
+  if (request.body.kind === 'length') text += `content-length: ${request.body.bytes}\r\n`;
+  else if (request.body.kind === 'open') text += 'transfer-encoding: chunked\r\n';
+  else if (withContent.has(request.method)) text += 'content-length: 0\r\n';
+  if (request.upgrade !== null) text += `connection: Upgrade\r\nupgrade: ${request.upgrade}\r\n`;
+  return `${text}\r\n`;
+}
