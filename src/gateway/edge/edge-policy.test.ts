@@ -58,13 +58,13 @@ describe('who gets in', () => {
 
   it('too many requests of a client are told when to come back', () => {
     let now = 0;
-    const { admit } = policy(
+    const edge = policy(
       { rateLimits: [{ requestsPerSecond: 0.1, burst: 2, per: 'client', path: '/login' }] },
       () => now,
     );
     const login = request({ path: '/login' });
-    expect([admit(login), admit(login)]).toEqual([null, null]);
-    const refused = admit(request({ path: '/%6cogin/' }));
+    expect([edge.admit(login), edge.admit(login)]).toEqual([null, null]);
+    const refused = edge.admit(request({ path: '/%6cogin/' }));
     expect(refused).toMatchObject({ status: 429, code: 'rate-limited' });
     expect(headersOf(refused?.headers ?? [])).toMatchObject({
       'retry-after': '10',
@@ -72,15 +72,15 @@ describe('who gets in', () => {
       ratelimit: '"client";r=0;t=10',
       'cache-control': 'no-store',
     });
-    expect(admit(request({ path: '/' }))).toBeNull();
-    expect(admit(request({ path: '/login', clientAddress: '192.0.2.2' }))).toBeNull();
+    expect(edge.admit(request({ path: '/' }))).toBeNull();
+    expect(edge.admit(request({ path: '/login', clientAddress: '192.0.2.2' }))).toBeNull();
     now = 10_000;
-    expect(admit(login)).toBeNull();
+    expect(edge.admit(login)).toBeNull();
   });
 
   it('under maintenance everybody gets the page, or a problem document when he would rather have one', () => {
-    const { admit } = policy({ maintenance: { retryAfterSeconds: 300, html: '<p>soon' }, hidden: ['/metrics'] });
-    const page = admit(request({ accept: 'text/html,application/json;q=0.9' }));
+    const edge = policy({ maintenance: { retryAfterSeconds: 300, html: '<p>soon' }, hidden: ['/metrics'] });
+    const page = edge.admit(request({ accept: 'text/html,application/json;q=0.9' }));
     expect(page).toMatchObject({ status: 503, code: 'maintenance' });
     expect(page?.body.toString()).toBe('<p>soon');
     expect(headersOf(page?.headers ?? [])).toMatchObject({
@@ -89,15 +89,15 @@ describe('who gets in', () => {
       vary: 'accept',
       'cache-control': 'no-store',
     });
-    const document = admit(request({ accept: 'application/json' }));
+    const document = edge.admit(request({ accept: 'application/json' }));
     expect(headersOf(document?.headers ?? [])['content-type']).toBe('application/problem+json');
     expect(JSON.parse(document?.body.toString() ?? '')).toMatchObject({ status: 503 });
-    expect(admit(request({ path: '/metrics' }))?.status).toBe(404);
+    expect(edge.admit(request({ path: '/metrics' }))?.status).toBe(404);
   });
 
   it('the page that is built in asks for nothing from elsewhere', () => {
-    const { admit } = policy({ maintenance: { retryAfterSeconds: 0, html: null } });
-    expect(admit(request())?.body.toString()).toBe(maintenancePage);
+    const edge = policy({ maintenance: { retryAfterSeconds: 0, html: null } });
+    expect(edge.admit(request())?.body.toString()).toBe(maintenancePage);
     expect(maintenancePage).not.toMatch(/https?:|src=|href=|@import|url\(/);
   });
 

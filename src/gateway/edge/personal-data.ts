@@ -8,13 +8,15 @@ const shapes: readonly (readonly [RegExp, string])[] = [
   // IPv4 and IPv6 addresses.
   [/(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])/g, ':address'],
   [/(?<![0-9a-f:])(?:[0-9a-f]{0,4}(?::|%3a)){2,7}[0-9a-f]{0,4}(?![0-9a-f:])/gi, ':address'],
+  // What is no word: twenty characters and more in one, or twelve in which letters and digits are mixed.
+  [/[A-Za-z0-9_~%-]{20,}/g, ':token'],
+  [/(?=[0-9]*[A-Za-z])(?=(?:[A-Za-z]*[0-9]){3})[A-Za-z0-9]{12,}/g, ':token'],
   // Numbers of telephones, accounts, orders: six digits and more, whatever stands between them.
   [/\+?[0-9](?:[-. ()]{0,2}|%20|%2b|\+)(?:[0-9](?:[-. ()]|%20|\+)?){4,}[0-9]/gi, ':number'],
-  // What has twenty characters and more and is no word: letters and digits mixed, or of both cases.
-  [/[A-Za-z0-9_~%-]{20,}/g, ':token'],
 ];
 
-const word = /^(?:[a-z]{1,19}[-_~]?)+$|^(?:[A-Z][a-z]{1,18}[-_~]?)+$/;
+/** Words and years with hyphens between them, as titles are in addresses. */
+const word = /^(?:[A-Za-z][a-z]{0,18}|[0-9]{1,4})(?:[-_~](?:[A-Za-z][a-z]{0,18}|[0-9]{1,4}))*$/;
 
 /** Longest path that is kept; what is longer was made by a program, for one request. */
 const longest = 512;
