@@ -55,7 +55,7 @@ format: $(SETUP) ## Bring every file into the house format
 bench: $(BENCH_TARGETS) ## Every benchmark; figures as JSON in bench/results/
 
 $(BENCH_TARGETS): bench-%: $(BUILT)
-	@$(NODE) bench/harness/main.ts $*
+	@$(NODE) bench/harness/main.ts $* $(ARGS)
 
 build: $(BUILT) ## Compile src/ to dist/
 

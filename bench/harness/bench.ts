@@ -15,6 +15,10 @@ export interface BenchContext {
   readonly signal: AbortSignal;
   /** Says what is being done now, to whoever waits for it. */
   readonly progress: (line: string) => void;
+  /** A short run was asked for, to see that it works: nothing of it is kept. */
+  readonly quick: boolean;
+  /** Keeps a file beside the results: raw figures, a page for people. */
+  readonly keep: (file: string, text: string) => void;
 }
 
 /** One measured number. */

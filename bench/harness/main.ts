@@ -1,4 +1,4 @@
-// Runs one benchmark: node bench/harness/main.ts NAME
+// Runs one benchmark: node bench/harness/main.ts NAME [--quick]
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -8,10 +8,18 @@ import { resultOf } from './result.ts';
 import { tableOf } from './table.ts';
 
 const folder = join(import.meta.dirname, '..');
-const name = process.argv[2];
+const results = join(folder, 'results');
+const [name, ...options] = process.argv.slice(2);
+const quick = options.includes('--quick');
 if (name === undefined) {
-  console.error('usage: node bench/harness/main.ts NAME, for bench/NAME.bench.ts');
+  console.error('usage: node bench/harness/main.ts NAME [--quick], for bench/NAME.bench.ts');
   process.exit(2);
+}
+
+function keep(file: string, text: string): void {
+  if (quick) return;
+  mkdirSync(results, { recursive: true });
+  writeFileSync(join(results, file), text);
 }
 
 const interrupted = new AbortController();
@@ -27,13 +35,13 @@ try {
   const figures = await bench.run({
     signal: interrupted.signal,
     progress: (line) => console.error(`  ${line}`),
+    quick,
+    keep,
   });
   const durationSeconds = Math.round(performance.now() - begun) / 1000;
   const result = resultOf(bench, figures, { machine, commit: commitOf(folder), date, durationSeconds });
 
-  const results = join(folder, 'results');
-  mkdirSync(results, { recursive: true });
-  writeFileSync(join(results, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
+  keep(`${name}.json`, `${JSON.stringify(result, null, 2)}\n`);
   console.log(tableOf(result));
 } catch (error) {
   console.error(`bench ${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
