@@ -241,6 +241,13 @@ export class Gateway implements DataPlane, RoutingContext, ServiceContext {
     return { ...this.progress(null), queued, connections: this.#connections() };
   }
 
+  /** Bytes of answers that are held for clients. */
+  bufferedBytes(): number {
+    let bytes = 0;
+    for (const host of this.#hosts()) bytes += host.bufferedBytes;
+    return bytes;
+  }
+
   *#hosts(): Iterable<ListenerHost> {
     yield* this.#listeners.values();
     yield* this.#left;

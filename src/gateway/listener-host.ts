@@ -55,6 +55,12 @@ export class ListenerHost implements ClientHost {
     return false;
   }
 
+  get bufferedBytes(): number {
+    let bytes = 0;
+    for (const connection of this.#http1) bytes += connection.pendingBytes;
+    return bytes;
+  }
+
   accept(): void {
     const take = (socket: Socket): void => {
       if (!this.#admit(socket)) return;
@@ -67,12 +73,12 @@ export class ListenerHost implements ClientHost {
 
   acceptTls(book: CertificateBook, minVersion: 'TLSv1.2' | 'TLSv1.3', http2: boolean): void {
     const options = { book, minVersion, http2, handshakeTimeoutMs: this.limits.headersTimeoutMs };
-    const { close } = acceptTls(this.#server, options, (socket, protocol) => {
+    const accepting = acceptTls(this.#server, options, (socket, protocol) => {
       if (!this.#admit(socket)) return;
       if (protocol === 'h2') this.#serveHttp2(socket);
       else this.#http1.add(new ClientConnection(socket, true, this));
     });
-    this.#stopAccepting = close;
+    this.#stopAccepting = () => accepting.close();
   }
 
   #admit(socket: Socket): boolean {

@@ -73,11 +73,19 @@ export class AnswerWriter {
       const text = latin1(bytes, 0, length);
       this.#held += this.#chunked ? `${chunkHead(length)}${text}\r\n` : text;
     } else {
-      if (this.#chunked) this.#held += chunkHead(length);
-      this.flush();
       // The memory is the caller's again: what the system does not take at once would be overwritten.
-      this.#socket.write(Buffer.from(bytes));
-      if (this.#chunked) this.#held = '\r\n';
+      const own = Buffer.from(bytes);
+      if (this.#chunked) {
+        this.#socket.cork();
+        this.#held += chunkHead(length);
+        this.flush();
+        this.#socket.write(own);
+        this.#socket.write('\r\n', 'latin1');
+        this.#socket.uncork();
+      } else {
+        this.flush();
+        this.#socket.write(own);
+      }
     }
     if (this.#left > 0) {
       this.#left -= length;

@@ -123,19 +123,26 @@ export class InstanceConnection {
   writeBody(bytes: Buffer): boolean {
     const { length } = bytes;
     if (length === 0) return true;
-    if (length + this.#held.length <= joinBelow && this.#held !== '') {
+    const socket = this.#socket;
+    const small = length + this.#held.length <= joinBelow;
+    if (small && (this.#chunked || this.#held !== '')) {
       const text = latin1(bytes, 0, length);
-      this.#held += this.#chunked ? `${chunkHead(length)}${text}\r\n` : text;
-      return !this.#socket.writableNeedDrain;
-    }
-    if (this.#chunked) {
+      const framed = this.#chunked ? `${chunkHead(length)}${text}\r\n` : text;
+      if (this.#held !== '') {
+        this.#held += framed;
+        return !socket.writableNeedDrain;
+      }
+      socket.write(framed, 'latin1');
+    } else if (this.#chunked) {
+      socket.cork();
       this.#held += chunkHead(length);
       this.flush();
-      this.#socket.write(bytes);
-      this.#held = '\r\n';
+      socket.write(bytes);
+      socket.write('\r\n', 'latin1');
+      socket.uncork();
     } else {
       this.flush();
-      this.#socket.write(bytes);
+      socket.write(bytes);
     }
     this.written = true;
     return !this.#socket.writableNeedDrain;
