@@ -938,3 +938,64 @@ export class NotDeployedError extends VezaError {
     this.hint = `Deploy it (\`veza deploy ${service} --environment ${environment}\`), or name a release with \`--release\`.`;
   }
 }
+
+/** The running gateway could not be replaced; it goes on as it was. */
+export class GatewayUpgradeError extends VezaError {
+  readonly code = 'gateway-upgrade';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  constructor(reason: string, logFile: string) {
+    super(`The gateway was not replaced: ${reason}${reason.endsWith('.') ? '' : '.'} The old one goes on, unchanged.`);
+    this.hint = `Free the address, or correct \`listen\` and \`tls\` of the target, and run \`veza gateway upgrade\` again. The gateway's log is ${logFile}.`;
+  }
+}
+
+/** HAProxy is not installed, or is older than the driver can use. */
+export class HaproxyMissingError extends VezaError {
+  readonly code = 'haproxy-missing';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 503;
+  override readonly hint =
+    'Install HAProxy 2.6 or later with Lua (`apt-get install haproxy`), or set `router: gateway` for the target.';
+  constructor(reason: string) {
+    super(`The router haproxy cannot be used: ${reason}.`);
+  }
+}
+
+/** HAProxy could not be started, ended, or does not answer on its sockets. */
+export class HaproxyStartError extends VezaError {
+  readonly code = 'haproxy-start';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 503;
+  override readonly hint: string;
+  constructor(reason: string, logFile: string) {
+    super(`HAProxy does not run: ${reason}${reason.endsWith('.') ? '' : '.'}`);
+    this.hint = `Free the address (\`ss -ltnp\` shows who listens), or choose another under \`listen\` of the target. HAProxy's log is ${logFile}.`;
+  }
+}
+
+/** HAProxy cannot be told this: a port is taken, a setting is not possible with it, its own check found a mistake. */
+export class HaproxyRefusedError extends VezaError {
+  readonly code = 'haproxy-refused';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint = 'Nothing was changed. What HAProxy can do is in docs/haproxy.md.';
+  readonly reason: 'config' | 'port-unavailable' | 'unsupported' | 'still-in-table' | 'runtime';
+  constructor(reason: HaproxyRefusedError['reason'], message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** A service that users do not reach has nothing that could be put before it. */
+export class NotRoutedError extends VezaError {
+  readonly code = 'not-routed';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  constructor(service: string, environment: string) {
+    super(`${service} has no route in ${environment}: users do not reach it, so there is nothing to keep from them.`);
+    this.hint = 'Name a service that has a `route` in veza.config.ts: `veza status` shows which have a URL.';
+  }
+}

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { GatewaySettings } from './gateway-settings.ts';
+import { gatewaySettingsSchema } from './gateway-settings-schema.ts';
 import type { DrainProgress, RouteInForce, RouteTableEntry, WriteStamp } from './route-table.ts';
 import type { CurrentSecond, TrafficSecond } from './traffic.ts';
 
@@ -6,7 +8,7 @@ import type { CurrentSecond, TrafficSecond } from './traffic.ts';
 // of a POST, one as its answer. Both ends check what they read.
 
 /** Raised with every change that an older peer would misunderstand. */
-export const controlProtocol = 1;
+export const controlProtocol = 2;
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const port = z.number().int().min(1).max(65_535);
@@ -90,6 +92,14 @@ const requestSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('health') }),
   /** Answered at once and never ended: the end of the answer is the end of the gateway. */
   z.strictObject({ kind: z.literal('watch') }),
+  /** Replace the processes by those of a program (its `main`, run by `node`), without losing a connection. */
+  z.strictObject({
+    kind: z.literal('upgrade'),
+    node: z.string().min(1).max(4_096),
+    program: z.string().min(1).max(4_096),
+    settings: gatewaySettingsSchema,
+    limits: z.record(z.string().max(100), z.number()),
+  }),
   /** Stop: no new connections, streams are told, what is in flight gets `drainMs`, then the process exits. */
   z.strictObject({ kind: z.literal('stop'), drainMs: milliseconds }),
 ]);
@@ -108,13 +118,71 @@ export type ControlRequest =
   | { readonly kind: 'current'; readonly service: string }
   | { readonly kind: 'health' }
   | { readonly kind: 'watch' }
+  | {
+      readonly kind: 'upgrade';
+      readonly node: string;
+      readonly program: string;
+      readonly settings: GatewaySettings;
+      readonly limits: Readonly<Record<string, number>>;
+    }
   | { readonly kind: 'stop'; readonly drainMs: number };
+
+export interface GatewayAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What one worker has to do at the moment. */
+export interface WorkerLoad {
+  readonly inFlight: number;
+  readonly streams: number;
+  /** Requests that wait for an instance with room. */
+  readonly queued: number;
+  /** The same by service; services without a queue are left out. */
+  readonly queues: Readonly<Record<string, number>>;
+  readonly connections: number;
+  readonly memoryBytes: number;
+}
+
+export interface WorkerHealth {
+  readonly pid: number;
+  readonly generation: number;
+  /** `retired`: accepts nothing more, and ends when what it still carries has ended. */
+  readonly state: 'starting' | 'active' | 'retired';
+  /** UTC milliseconds since when it is in this state. */
+  readonly since: number;
+  /** Null when it did not say in time. */
+  readonly load: WorkerLoad | null;
+}
+
+export interface CertificateHealth {
+  readonly hosts: readonly string[];
+  /** UTC milliseconds. */
+  readonly expiresAt: number;
+  readonly source: 'files' | 'development' | 'acme' | 'placeholder';
+}
 
 export interface GatewayHealth {
   readonly kind: 'health';
   readonly protocol: number;
+  /** Process id of the supervisor. */
   readonly pid: number;
-  readonly listen: { readonly host: string; readonly port: number };
+  /** Of the program that runs. */
+  readonly version: string;
+  /** Counts replacements. */
+  readonly generation: number;
+  /** UTC milliseconds since when this supervisor is in charge. */
+  readonly since: number;
+  readonly listen: GatewayAddress;
+  readonly https: GatewayAddress | null;
+  /** As given, with the ports that were taken where any was wanted. */
+  readonly settings: GatewaySettings;
+  readonly limits: Readonly<Record<string, number>>;
+  readonly workers: readonly WorkerHealth[];
+  /** Requests that wait for an instance with room, by service, of all workers. */
+  readonly queues: Readonly<Record<string, number>>;
+  readonly queued: number;
+  readonly certificates: readonly CertificateHealth[];
   readonly services: number;
   readonly inFlight: number;
   readonly streams: number;
@@ -124,7 +192,7 @@ export interface GatewayHealth {
   readonly warnings: readonly string[];
 }
 
-export type RefusalCode = 'stale' | 'invalid' | 'port-unavailable' | 'still-in-table' | 'internal';
+export type RefusalCode = 'stale' | 'invalid' | 'port-unavailable' | 'still-in-table' | 'upgrade-failed' | 'internal';
 
 export type ControlAnswer =
   | { readonly kind: 'in-force'; readonly inForce: RouteInForce; readonly persisted: boolean }
@@ -136,6 +204,8 @@ export type ControlAnswer =
   | GatewayHealth
   | { readonly kind: 'watching' }
   | { readonly kind: 'stopping' }
+  /** The new supervisor is in charge; the old workers retire. */
+  | { readonly kind: 'upgraded'; readonly pid: number; readonly generation: number }
   | {
       readonly kind: 'refused';
       readonly code: RefusalCode;
@@ -171,6 +241,7 @@ const answerKinds: ReadonlySet<string> = new Set<ControlAnswer['kind']>([
   'health',
   'watching',
   'stopping',
+  'upgraded',
   'refused',
 ]);
 

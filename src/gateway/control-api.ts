@@ -1,44 +1,60 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import {
-  controlProtocol,
   parseControlRequest,
   type ControlAnswer,
   type ControlRequest,
   type RefusalCode,
 } from '../core/gateway-control.ts';
 import type { WriteStamp } from '../core/route-table.ts';
-import { drain } from './drain.ts';
-import type { Gateway } from './gateway.ts';
+import type { Log } from './log.ts';
+import { upgradeToken, type FromWorker } from './supervisor/messages.ts';
+import type { Supervisor } from './supervisor/supervisor.ts';
 
 /** Bytes of a control message; a service of 10,000 endpoints has about 1 MB. */
 const maxMessageBytes = 16 * 1024 * 1024;
 
 export interface ControlOptions {
-  readonly gateway: Gateway;
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly supervisor: Supervisor;
+  readonly log: Log;
   /** Called when a message asks the gateway to stop. */
   readonly stop: (drainMs: number) => void;
+  /** Called when a message asks for another program or other settings. */
+  readonly upgrade: (request: UpgradeRequest) => Promise<ControlAnswer>;
 }
 
-/** HTTP server of the control socket; whoever may open the socket may do everything. */
-export function createControlServer({ gateway, listen, stop }: ControlOptions): Server {
+export type UpgradeRequest = Extract<ControlRequest, { readonly kind: 'upgrade' }>;
+
+/**
+ * HTTP server of the control socket; whoever may open the socket may do everything. Workers connect here too, by an HTTP
+ * upgrade.
+ */
+export function createControlServer(given: ControlOptions): Server {
   const watchers = new Set<ServerResponse>();
   const options: HandlerOptions = {
-    gateway,
-    listen,
+    ...given,
     watchers,
     stop: (drainMs) => {
       // Whoever would start it again must know that it is meant to be gone.
       for (const watcher of watchers) watcher.end(`${JSON.stringify({ kind: 'stopping' } satisfies ControlAnswer)}\n`);
-      stop(drainMs);
+      given.stop(drainMs);
     },
   };
   const server = createServer((request, response) => {
     response.on('error', () => {});
     handle(options, request, response).catch((error: unknown) => {
-      options.gateway.log('error', 'control-failed', { message: String(error) });
+      options.log('error', 'control-failed', { message: String(error) });
       send(response, refused('internal', error instanceof Error ? error.message : String(error)));
     });
+  });
+  server.on('upgrade', (request, socket) => {
+    socket.on('error', () => socket.destroy());
+    const hello = request.headers['x-veza-hello'];
+    if (request.headers.upgrade !== upgradeToken || typeof hello !== 'string') {
+      socket.destroy();
+      return;
+    }
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: ${upgradeToken}\r\n\r\n`);
+    given.supervisor.welcome(JSON.parse(hello) as Extract<FromWorker, { readonly kind: 'hello' }>, socket);
   });
   server.keepAliveTimeout = 60_000;
   return server;
@@ -86,56 +102,43 @@ async function handle(options: HandlerOptions, request: IncomingMessage, respons
 }
 
 async function answerTo(
-  { gateway, listen, stop }: ControlOptions,
+  { supervisor, stop, upgrade }: ControlOptions,
   message: Exclude<ControlRequest, { readonly kind: 'watch' }>,
   signal: AbortSignal,
 ): Promise<ControlAnswer> {
   switch (message.kind) {
     case 'write': {
-      const result = await gateway.write({ stamp: message.stamp, entry: message.entry });
+      const result = await supervisor.write({ stamp: message.stamp, entry: message.entry });
       if (result.kind === 'stale') return staleAnswer(message.entry.service, result.inForce);
       if (result.kind === 'port-unavailable') return refused('port-unavailable', result.message);
       return result;
     }
     case 'remove': {
-      const result = await gateway.remove(message.stamp, message.service);
+      const result = await supervisor.remove(message.stamp, message.service);
       return result.kind === 'stale' ? staleAnswer(message.service, result.inForce) : result;
     }
     case 'observe':
-      return { kind: 'table', routes: gateway.observe() };
+      return { kind: 'table', routes: await supervisor.observe() };
     case 'drain': {
-      const service = gateway.service(message.service);
-      if (service === null) return { kind: 'drained', left: { inFlight: 0, streams: 0 } };
-      const instances = new Set(message.instances);
-      if (service.inTable(instances)) {
-        return refused('still-in-table', `Instances of ${message.service} are drained only after they left the table.`);
+      const { service, instances, drainMs } = message;
+      if (supervisor.inTable(service, new Set(instances))) {
+        return refused('still-in-table', `Instances of ${service} are drained only after they left the table.`);
       }
       try {
-        return { kind: 'drained', left: await drain(service, instances, message.drainMs, signal) };
+        return { kind: 'drained', left: await supervisor.drain(service, instances, drainMs, signal) };
       } catch (error) {
         if (signal.aborted) return refused('internal', 'the caller went away');
         throw error;
       }
     }
     case 'traffic':
-      return { kind: 'traffic', seconds: gateway.traffic(message.service, message.afterSecond) };
+      return { kind: 'traffic', seconds: supervisor.traffic(message.service, message.afterSecond) };
     case 'current':
-      return { kind: 'current', current: gateway.current(message.service) };
-    case 'health': {
-      const flights = [...gateway.flights()];
-      const streams = flights.filter(({ isStream }) => isStream).length;
-      return {
-        kind: 'health',
-        protocol: controlProtocol,
-        pid: process.pid,
-        listen,
-        services: gateway.observe().length,
-        inFlight: flights.length - streams,
-        streams,
-        persisted: gateway.persisted,
-        warnings: gateway.warnings,
-      };
-    }
+      return { kind: 'current', current: await supervisor.current(message.service) };
+    case 'health':
+      return supervisor.health();
+    case 'upgrade':
+      return upgrade(message);
     case 'stop':
       stop(message.drainMs);
       return { kind: 'stopping' };

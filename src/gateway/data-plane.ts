@@ -52,4 +52,6 @@ export interface DataPlane {
     readonly queued: number;
     readonly connections: number;
   };
+  /** Requests waiting in the admission queue, by service; services without any are left out. */
+  queues(): Readonly<Record<string, number>>;
 }

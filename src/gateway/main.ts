@@ -1,95 +1,281 @@
 import { once } from 'node:events';
-import { chmod, mkdir, readFile, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { createControlServer } from './control-api.ts';
-import { Gateway } from './gateway.ts';
+import type { ControlAnswer } from '../core/gateway-control.ts';
+import type { GatewaySettings } from '../core/gateway-settings.ts';
+import { gatewaySettingsSchema } from '../core/gateway-settings-schema.ts';
+import { createControlServer, type UpgradeRequest } from './control-api.ts';
+import { DayKey, type DayKeyState } from './edge/day-key.ts';
 import { parseLimits } from './limits.ts';
 import { createLog } from './log.ts';
-import { gatewayFiles, listens, loadKey, prepareSocket, replaceFile, takeLock } from './state-folder.ts';
-import { StickyCookie } from './sticky-cookie.ts';
+import { gatewayFiles, isGateway, loadKey, nextSocket, prepareSocket, replaceFile, takeLock } from './state-folder.ts';
+import { Predecessor } from './supervisor/predecessor.ts';
+import { raiseSuccessor } from './supervisor/raise-successor.ts';
+import { Sockets } from './supervisor/sockets.ts';
+import { Supervisor } from './supervisor/supervisor.ts';
+import { tableOf, type RouteTable } from './table.ts';
 import { TableFile } from './table-file.ts';
 
-// The gateway's process: node main.ts --state-dir DIR --socket PATH --host HOST --port PORT [--limits JSON]
-// It needs no other process. SIGTERM and SIGINT stop it gracefully.
+// The gateway's supervisor:
+//   node main.ts --state-dir DIR --socket PATH --settings JSON [--limits JSON]
+//   node main.ts --state-dir DIR --socket PATH --take-over        with listening sockets and settings by IPC
+// It needs no other process. SIGTERM and SIGINT stop it gracefully, its workers too.
 
 /** Milliseconds that requests in flight get after a signal. */
 const signalDrainMs = 30_000;
+/** Milliseconds that workers of a supervisor that died get to report what they have counted. */
+const holdCountsMs = 1_500;
+
+/** What a supervisor begins with. */
+interface Beginning {
+  readonly generation: number;
+  readonly settings: GatewaySettings;
+  readonly limits: Readonly<Record<string, number>>;
+  readonly table: RouteTable;
+  readonly warning: string | null;
+  readonly sockets: Sockets;
+  readonly dayKey: DayKeyState | null;
+}
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       'state-dir': { type: 'string' },
       socket: { type: 'string' },
-      host: { type: 'string', default: '127.0.0.1' },
-      port: { type: 'string' },
+      settings: { type: 'string' },
       limits: { type: 'string', default: '{}' },
+      'take-over': { type: 'boolean', default: false },
     },
   });
   const stateDir = required('--state-dir', values['state-dir']);
   const socket = required('--socket', values.socket);
-  const port = Number(required('--port', values.port));
-  const limits = parseLimits(JSON.parse(values.limits));
   const files = gatewayFiles(stateDir);
   const log = createLog((line) => process.stderr.write(`${line}\n`), Date.now);
 
-  // Nothing that a single request does may end the process; what got here is reported and the others go on.
+  // Nothing that a worker or a caller does may end the process; what got here is reported and the others go on.
   process.on('uncaughtException', (error) => log('error', 'uncaught', { message: error.stack ?? error.message }));
   process.on('unhandledRejection', (reason) => log('error', 'unhandled-rejection', { message: String(reason) }));
 
   await mkdir(files.folder, { recursive: true, mode: 0o700 });
-  const unlock = await takeLock(files.lock, (pid) => isGateway(pid, stateDir, socket));
-  const { key, warning } = await loadKey(files.key);
-  if (warning !== null) log('warn', 'cookie-key', { message: warning });
-  const gateway = new Gateway({
-    limits,
-    tableFile: new TableFile(files.table),
-    cookie: new StickyCookie(key),
-    log,
-    wall: Date.now,
-    now: () => performance.now(),
-    random: Math.random,
-  });
-  const listen = { host: values.host, port: await gateway.start({ host: values.host, port }) };
+  let supervisor: Supervisor | null = null;
+  const predecessor = values['take-over']
+    ? new Predecessor(() => {
+        log('warn', 'take-over-called-off');
+        supervisor?.leave();
+        process.exit(1);
+      })
+    : null;
+  let unlock = (): Promise<void> => rm(files.lock, { force: true });
+  if (predecessor === null) unlock = await takeLock(files.lock, (pid) => isGateway(pid, stateDir, socket));
+  const tableFile = new TableFile(files.table);
+  try {
+    const beginning =
+      predecessor === null
+        ? await begin(required('--settings', values.settings), values.limits, tableFile)
+        : await takeOver(predecessor);
+    const { key, warning } = await loadKey(files.key);
+    const settings = await beginning.sockets.openPublic(beginning.settings);
+    const listening = nextSocket(socket);
+    const dayKey = new DayKey(beginning.dayKey, Date.now());
+    let inCharge = false;
+    let noting: Promise<void> = Promise.resolve();
+    /** Says who runs; also which workers would go on without the supervisor. */
+    const note = (pids: readonly number[]): void => {
+      if (!inCharge) return;
+      const text = `${JSON.stringify({ pid: process.pid, socket, ...settings.http, workers: pids })}\n`;
+      noting = noting
+        .then(() => (inCharge ? replaceFile(files.running, text) : undefined))
+        .catch((error: unknown) => log('error', 'not-noted', { message: messageOf(error) }));
+    };
+    const running = new Supervisor({
+      generation: beginning.generation,
+      version: await programVersion(),
+      stateDir,
+      connectTo: listening,
+      home: socket,
+      settings,
+      limits: beginning.limits,
+      table: beginning.table,
+      tableFile,
+      sockets: beginning.sockets,
+      cookieKey: key.toString('base64'),
+      ticketKeys: randomBytes(48).toString('base64'),
+      dayKey,
+      workers: settings.workers ?? availableParallelism(),
+      holdCountsMs: predecessor === null ? 0 : holdCountsMs,
+      log,
+      wall: Date.now,
+      now: () => performance.now(),
+      onChange: note,
+    });
+    supervisor = running;
+    for (const one of [beginning.warning, warning]) {
+      if (one === null) continue;
+      running.warn(one);
+      log('error', 'found-at-start', { message: one });
+    }
 
-  let stopping: Promise<void> | null = null;
-  const stop = (drainMs: number): void => {
-    stopping ??= (async () => {
-      log('info', 'stopping', { drainMs });
-      const { left } = await gateway.stop(drainMs);
-      control.close();
-      control.closeAllConnections();
-      await Promise.all([rm(files.running, { force: true }), rm(socket, { force: true }), unlock()]);
-      log('info', 'stopped', { reset: left });
-      process.exit(0);
-    })();
+    /** Callers and workers find this supervisor from here on. */
+    const publish = async (): Promise<void> => {
+      await replaceFile(files.lock, `${process.pid}\n`);
+      await rename(listening, socket);
+      inCharge = true;
+      note(running.pids);
+      await noting;
+    };
+
+    let stopping: Promise<void> | null = null;
+    const calledOff = new AbortController();
+    const stop = (drainMs: number): void => {
+      stopping ??= (async () => {
+        log('info', 'stopping', { drainMs });
+        calledOff.abort();
+        await running.stop(drainMs);
+        inCharge = false;
+        await noting;
+        await Promise.all([rm(files.running, { force: true }), rm(socket, { force: true }), unlock()]);
+        log('info', 'stopped');
+        process.exit(0);
+      })();
+    };
+
+    const upgrade = (request: UpgradeRequest): Promise<ControlAnswer> =>
+      // Alone: the table that the new one is given stays as it is until the new one is in charge.
+      running.inTurn(async (): Promise<ControlAnswer> => {
+        if (stopping !== null) return refused('The gateway is being stopped.');
+        const generation = running.generation + 1;
+        log('info', 'upgrading', { program: request.program, generation });
+        let overtaken = false;
+        const sockets = new Map([...running.sockets].map(({ listener, socket: held }) => [listener.name, held]));
+        try {
+          const pid = await raiseSuccessor({
+            node: request.node,
+            program: request.program,
+            stateDir,
+            socket,
+            sockets,
+            takeOver: {
+              generation,
+              settings: request.settings,
+              limits: request.limits,
+              table: running.assignment.table,
+              dayKey: dayKey.state(Date.now()),
+            },
+            counts: () => {
+              // From here on the files are the new one's.
+              inCharge = false;
+              overtaken = true;
+              return running.freezeCounts();
+            },
+            log,
+            signal: calledOff.signal,
+          });
+          leave();
+          return { kind: 'upgraded', pid, generation };
+        } catch (error) {
+          running.thawCounts();
+          if (overtaken) {
+            // It may have died between taking the control socket and saying so.
+            await listen();
+            await publish();
+          }
+          log('error', 'upgrade-failed', { message: messageOf(error) });
+          return refused(messageOf(error));
+        }
+      });
+
+    /** The new supervisor has everything: workers go to it, and this process ends once its callers have their answers. */
+    const leave = (): void => {
+      running.leave();
+      // Its control socket has been replaced; closing it properly would remove the new one's.
+      setTimeout(() => process.exit(0), 200);
+    };
+
+    /** Listens beside the control socket; `publish` puts it there. */
+    const listen = async (): Promise<void> => {
+      const control = createControlServer({ supervisor: running, log, stop, upgrade });
+      await rm(listening, { force: true });
+      control.listen(listening);
+      await once(control, 'listening');
+      await chmod(listening, 0o600);
+    };
+    await prepareSocket(socket, predecessor !== null);
+    await listen();
+    await running.start();
+    if (predecessor !== null) {
+      const counts = await predecessor.ready();
+      if (counts !== null) running.giveCounts(counts);
+    }
+    await publish();
+    running.sockets.closeSpare();
+    predecessor?.inCharge();
+    if (process.connected) process.disconnect();
+    process.on('SIGTERM', () => stop(signalDrainMs));
+    process.on('SIGINT', () => stop(signalDrainMs));
+    process.on('SIGHUP', () => {});
+    log('info', 'listening', {
+      pid: process.pid,
+      generation: beginning.generation,
+      ...settings.http,
+      services: beginning.table.routes.size,
+    });
+  } catch (error) {
+    supervisor?.leave();
+    if (predecessor !== null) await predecessor.failed(messageOf(error));
+    else await unlock();
+    throw error;
+  }
+}
+
+async function begin(settingsText: string, limitsText: string, tableFile: TableFile): Promise<Beginning> {
+  const limits = JSON.parse(limitsText) as Readonly<Record<string, number>>;
+  parseLimits(limits);
+  const { table, warning } = await tableFile.load(new Date());
+  return {
+    generation: 1,
+    settings: gatewaySettingsSchema.parse(JSON.parse(settingsText)),
+    limits,
+    table,
+    warning,
+    sockets: new Sockets(new Map()),
+    dayKey: null,
   };
-  const control = createControlServer({ gateway, listen, stop });
-  await prepareSocket(socket);
-  control.listen(socket);
-  await once(control, 'listening');
-  await chmod(socket, 0o600);
-  await replaceFile(files.running, `${JSON.stringify({ pid: process.pid, socket, ...listen })}\n`);
-  process.on('SIGTERM', () => stop(signalDrainMs));
-  process.on('SIGINT', () => stop(signalDrainMs));
-  process.on('SIGHUP', () => {});
-  log('info', 'listening', { pid: process.pid, ...listen, services: gateway.observe().length });
+}
+
+async function takeOver(predecessor: Predecessor): Promise<Beginning> {
+  const { generation, settings, limits, table, dayKey } = await predecessor.takeOver;
+  parseLimits(limits);
+  return {
+    generation,
+    settings: gatewaySettingsSchema.parse(settings),
+    limits,
+    table: tableOf(table),
+    warning: null,
+    sockets: new Sockets(predecessor.sockets),
+    dayKey,
+  };
+}
+
+/** The same file from sources and from the built package. */
+async function programVersion(): Promise<string> {
+  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { readonly version: string }).version;
+}
+
+function refused(message: string): ControlAnswer {
+  return {
+    kind: 'refused',
+    code: 'upgrade-failed',
+    message: `The gateway was not replaced: ${message}`,
+    inForce: null,
+  };
 }
 
 function required(option: string, value: string | undefined): string {
   if (value === undefined || value === '') throw new Error(`${option} is missing`);
   return value;
-}
-
-/** Whether a process is the gateway of a state folder: process ids are used again. */
-async function isGateway(pid: number, stateDir: string, socket: string): Promise<boolean> {
-  try {
-    process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-  if (process.platform !== 'linux') return listens(socket);
-  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  return commandLine.split('\0').includes(stateDir);
 }
 
 main().catch((error: unknown) => {

@@ -13,6 +13,10 @@ export const gatewayFiles = (stateDir: string) => {
     /** Says where the control socket is and which process listens on it. */
     running: path.join(folder, 'running.json'),
     lock: path.join(folder, 'lock'),
+    /** Held by the worker that starts a new supervisor, when the one in charge has died. */
+    election: path.join(folder, 'election'),
+    /** What the certificates came from. */
+    tls: path.join(folder, 'tls'),
   };
 };
 
@@ -38,19 +42,19 @@ export async function loadKey(file: string): Promise<{ readonly key: Buffer; rea
 }
 
 /**
- * Makes the folder of the control socket and removes a socket that nobody listens on any more.
+ * Makes the folder of the control socket.
  *
+ * @param taken whether another gateway may listen there: it is being replaced
  * @throws Error when a gateway listens there already, or the folder belongs to somebody else
  */
-export async function prepareSocket(socket: string): Promise<void> {
+export async function prepareSocket(socket: string, taken: boolean): Promise<void> {
   const folder = path.dirname(socket);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const status = await lstat(folder);
   if (!status.isDirectory() || (process.getuid !== undefined && status.uid !== process.getuid())) {
     throw new Error(`${folder} does not belong to this user; the control socket cannot be put there.`);
   }
-  if (await listens(socket)) throw new Error(`A gateway already listens on ${socket}.`);
-  await rm(socket, { force: true });
+  if (!taken && (await listens(socket))) throw new Error(`A gateway already listens on ${socket}.`);
 }
 
 /** Whether anybody accepts connections on a Unix socket. */
@@ -90,6 +94,21 @@ export async function takeLock(
     }
     await rm(file, { force: true });
   }
+}
+
+/** Where a supervisor listens until it is in charge: beside the control socket, with a name that is not longer. */
+export const nextSocket = (socket: string): string => path.join(path.dirname(socket), 'next.sock');
+
+/** Whether a process is one of the gateway of a state folder: process ids are used again. */
+export async function isGateway(pid: number, stateDir: string, socket: string): Promise<boolean> {
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  if (process.platform !== 'linux') return listens(socket);
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return commandLine.split('\0').includes(stateDir);
 }
 
 /** Writes a small file so that readers see the old or the new one, never a part. */

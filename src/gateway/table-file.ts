@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { parseRouteInForce } from '../core/gateway-control.ts';
-import type { RouteInForce, WriteStamp } from '../core/route-table.ts';
-import { emptyTable, makeTable, type RouteTable } from './table.ts';
+import { emptyTable, storedTable, tableOf, type RouteTable, type StoredTable } from './table.ts';
 
 /** Keeps the table on disk, so that a gateway that comes back serves at once what was in force. */
 export class TableFile {
@@ -78,14 +76,8 @@ export class TableFile {
   }
 }
 
-interface StoredTable {
-  readonly routes: readonly RouteInForce[];
-  readonly removed: readonly (readonly [service: string, stamp: WriteStamp])[];
-}
-
 function encode(table: RouteTable): string {
-  const stored: StoredTable = { routes: [...table.routes.values()], removed: [...table.removed] };
-  const body = JSON.stringify(stored);
+  const body = JSON.stringify(storedTable(table));
   return `${JSON.stringify({ format: 1, sha256: sha256(body) })}\n${body}\n`;
 }
 
@@ -97,14 +89,7 @@ function decode(text: string): RouteTable {
   }
   if (body === undefined || !('sha256' in header) || header.sha256 !== sha256(body)) throw new Error('wrong checksum');
   // The checksum says that this is what a gateway wrote; each route is checked, since that may have been an older one.
-  const stored = JSON.parse(body) as StoredTable;
-  const routes = new Map<string, RouteInForce>();
-  for (const route of stored.routes) {
-    const parsed = parseRouteInForce(route);
-    if (!parsed.ok) throw new Error(parsed.message);
-    routes.set(parsed.value.entry.service, parsed.value);
-  }
-  return makeTable(routes, new Map(stored.removed));
+  return tableOf(JSON.parse(body) as StoredTable);
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -1,3 +1,4 @@
+import { parseRouteInForce } from '../core/gateway-control.ts';
 import { compareStamps, type RouteInForce, type WriteStamp } from '../core/route-table.ts';
 import { buildMatcher, type Matcher } from './matcher.ts';
 
@@ -10,6 +11,28 @@ export interface RouteTable {
 }
 
 export const emptyTable: RouteTable = { routes: new Map(), removed: new Map(), matcher: buildMatcher([]) };
+
+/** A table as it is written to disk and passed between processes. */
+export interface StoredTable {
+  readonly routes: readonly RouteInForce[];
+  readonly removed: readonly (readonly [service: string, stamp: WriteStamp])[];
+}
+
+export const storedTable = (table: RouteTable): StoredTable => ({
+  routes: [...table.routes.values()],
+  removed: [...table.removed],
+});
+
+/** @throws Error when a route is none */
+export function tableOf(stored: StoredTable): RouteTable {
+  const routes = new Map<string, RouteInForce>();
+  for (const route of stored.routes) {
+    const parsed = parseRouteInForce(route);
+    if (!parsed.ok) throw new Error(parsed.message);
+    routes.set(parsed.value.entry.service, parsed.value);
+  }
+  return makeTable(routes, new Map(stored.removed));
+}
 
 export type TableChange =
   | { readonly kind: 'changed'; readonly table: RouteTable }

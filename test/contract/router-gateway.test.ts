@@ -3,23 +3,21 @@ import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { GatewaySettings } from '../../src/core/gateway-settings.ts';
 import { plainEdge, type RouteTableEntry } from '../../src/core/route-table.ts';
 import {
   createGatewayRouter,
   stopGateway,
   type GatewayRouter,
 } from '../../src/drivers/router/gateway/gateway-router.ts';
-import {
-  GatewayMismatchError,
-  GatewayRefusedError,
-  GatewayStartError,
-  GatewayUnreachableError,
-} from '../../src/errors.ts';
+import { GatewayRefusedError, GatewayStartError, GatewayUnreachableError } from '../../src/errors.ts';
 import { ask, openEvents, openWebSocket } from './router-client.ts';
 import { startInstance, until, type Instance } from './router-instance.ts';
 import { routerContract } from './router.contract.ts';
 
-const listen = { host: '127.0.0.1', port: 0 };
+const http = { host: '127.0.0.1', port: 0 };
+
+const settings: GatewaySettings = { workers: 2, http, https: null, accessLog: null, lingerMs: 60_000 };
 
 async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, '127.0.0.1');
@@ -31,23 +29,26 @@ async function freePort(): Promise<number> {
 
 const temporaryFolder = (): Promise<string> => mkdtemp(path.join(os.tmpdir(), 'veza-gateway-'));
 
-routerContract('gateway', async () => {
-  const stateDir = await temporaryFolder();
-  const router = await createGatewayRouter({ stateDir, listen });
-  return {
-    router,
-    publicPort: router.listen.port,
-    internalPort: await freePort(),
-    crash: async () => {
-      process.kill(router.pid, 'SIGKILL');
-    },
-    end: async () => {
-      await router.close();
-      await stopGateway(stateDir, 0);
-      await expectQuietLog(stateDir);
-      await rm(stateDir, { recursive: true, force: true });
-    },
-  };
+describe.each([1, 2])('with %i workers', (workers) => {
+  routerContract('gateway', async () => {
+    const stateDir = await temporaryFolder();
+    const router = await createGatewayRouter({ stateDir, settings: { ...settings, workers } });
+    return {
+      router,
+      publicPort: router.listen.port,
+      internalPort: await freePort(),
+      crash: async () => {
+        const { pid, workers: all } = await router.health(AbortSignal.timeout(5_000));
+        for (const one of [pid, ...all.map((worker) => worker.pid)]) process.kill(one, 'SIGKILL');
+      },
+      end: async () => {
+        await router.close();
+        await stopGateway(stateDir, 0);
+        await expectQuietLog(stateDir);
+        await rm(stateDir, { recursive: true, force: true });
+      },
+    };
+  });
 });
 
 /** Nothing that a client or an instance did may have surprised the gateway. */
@@ -77,7 +78,7 @@ describe('the gateway process', () => {
   });
 
   async function open(place: Partial<Parameters<typeof createGatewayRouter>[0]> = {}): Promise<GatewayRouter> {
-    const router = await createGatewayRouter({ stateDir, listen, ...place });
+    const router = await createGatewayRouter({ stateDir, settings, ...place });
     routers.push(router);
     return router;
   }
@@ -127,10 +128,22 @@ describe('the gateway process', () => {
     expect(await stopGateway(deep, 0)).toBe(true);
   });
 
-  it('refuses another address than the running one has', async () => {
-    await open();
-    await expect(open({ listen: { host: '127.0.0.1', port: await freePort() } })).rejects.toBeInstanceOf(
-      GatewayMismatchError,
+  it('moves to another address when that is wanted, and leaves the one it had', async () => {
+    const before = await open();
+    await before.write({ epoch: 1, version: 1 }, await entry(), signal);
+    const left = before.listen.port;
+    const port = await freePort();
+    const after = await open({ settings: { ...settings, http: { host: '127.0.0.1', port } } });
+    expect(after.pid).not.toBe(before.pid);
+    expect(after.listen.port).toBe(port);
+    expect((await ask(port, '/')).status).toBe(200);
+    await until(
+      () =>
+        ask(left, '/').then(
+          () => false,
+          (error: Error) => error.message.includes('ECONNREFUSED'),
+        ),
+      'the old address is closed',
     );
   });
 
@@ -138,7 +151,9 @@ describe('the gateway process', () => {
     const taken = net.createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
     const { port } = taken.address() as AddressInfo;
-    const failure = await open({ listen: { host: '127.0.0.1', port } }).catch((error: unknown) => error);
+    const failure = await open({ settings: { ...settings, http: { host: '127.0.0.1', port } } }).catch(
+      (error: unknown) => error,
+    );
     taken.close();
     expect(failure).toBeInstanceOf(GatewayStartError);
     expect(String(failure)).toContain('another program listens on');
@@ -209,7 +224,10 @@ describe('the gateway process', () => {
   });
 
   it('answers 503 with Retry-After above its limit of requests in flight', async () => {
-    const router = await open({ limits: { maxInFlight: 2, maxStreams: 1 } });
+    const router = await open({
+      settings: { ...settings, workers: 1 },
+      limits: { maxInFlight: 2, maxQueued: 0, maxStreams: 1 },
+    });
     await router.write({ epoch: 1, version: 1 }, await entry(), signal);
     const { port } = router.listen;
     const held = [ask(port, '/held'), ask(port, '/held')];

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gatewaySettingsOf } from '../../core/plan/gateway-settings.ts';
 import type { Environment, Platform } from '../../core/spec/platform.ts';
 import type { ResourceDriver } from '../../drivers/resource/resource.ts';
 import { createResourceDriver } from '../../drivers/resource/registry.ts';
@@ -91,7 +92,7 @@ export async function openEnvironment(options: OpenOptions, signal: AbortSignal)
   });
   for (const limitation of await runtime.limitations()) log(`${name}: ${limitation}`);
   log(`${name}: gateway on ${target.listen.host}:${target.listen.port} …`);
-  const gateway = { stateDir: folder, listen: target.listen };
+  const gateway = { stateDir: folder, settings: gatewaySettingsOf(target) };
   const router = await routerDrivers.gateway(gateway, signal);
   const internalPort = (service: string): number => {
     const port = ports.find(name, `service/${service}`);

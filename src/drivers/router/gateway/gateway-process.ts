@@ -5,13 +5,24 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { controlProtocol, type GatewayHealth } from '../../../core/gateway-control.ts';
+import type { GatewaySettings } from '../../../core/gateway-settings.ts';
 import { socketPath } from '../../../core/socket-path.ts';
-import { GatewayMismatchError, GatewayStartError, GatewayUnreachableError } from '../../../errors.ts';
+import {
+  GatewayMismatchError,
+  GatewayStartError,
+  GatewayUnreachableError,
+  GatewayUpgradeError,
+} from '../../../errors.ts';
 import { askGateway } from './control-client.ts';
 
 /** Milliseconds that a gateway has to answer after it was started. */
 const startMs = 10_000;
+/** Milliseconds that a running gateway has to replace itself. */
+const upgradeMs = 30_000;
+/** Milliseconds that workers have to start a supervisor in place of one that died. */
+const electMs = 10_000;
 /** Milliseconds that a running gateway has to say how it is. */
 const healthMs = 5_000;
 const maxLogBytes = 5 * 1024 * 1024;
@@ -19,8 +30,8 @@ const maxLogBytes = 5 * 1024 * 1024;
 export interface GatewayPlace {
   /** Absolute path of the state folder. */
   readonly stateDir: string;
-  /** Address for users; port 0 takes a free one, and keeps the one that a running gateway has. */
-  readonly listen: { readonly host: string; readonly port: number };
+  /** How it stands at the edge. Port 0 takes a free one, and keeps the one that a running gateway has. */
+  readonly settings: GatewaySettings;
   /** Limits other than the defaults of src/gateway/limits.ts. */
   readonly limits?: Readonly<Record<string, number>>;
 }
@@ -69,26 +80,104 @@ export async function findGateway(stateDir: string, signal: AbortSignal): Promis
 
 /**
  * The state folder's gateway, started if none is running. It is a process group of its own and goes on when the caller
- * ends.
+ * ends. One that runs with other settings, or is of another version, is replaced without losing a connection.
  *
  * @throws GatewayStartError when it ends or stays silent
- * @throws GatewayMismatchError when one runs with another address or protocol
+ * @throws GatewayUpgradeError when it cannot be replaced
+ * @throws GatewayMismatchError when it is of a version that cannot replace itself
  */
 export async function ensureGateway(place: GatewayPlace, signal: AbortSignal): Promise<RunningGateway> {
-  const running = (await findGateway(place.stateDir, signal)) ?? (await startGateway(place, signal));
-  const { protocol, listen } = running.health;
-  if (protocol !== controlProtocol) {
-    throw new GatewayMismatchError(
-      `The running gateway speaks protocol ${protocol}, this version of veza speaks ${controlProtocol}.`,
-    );
+  const running = await findOrStartGateway(place, signal);
+  return (await isAsWanted(place, running.health)) ? running : await upgradeGateway(place, signal);
+}
+
+/** As `ensureGateway`, but one that runs is left as it is. */
+export async function findOrStartGateway(place: GatewayPlace, signal: AbortSignal): Promise<RunningGateway> {
+  return (await findGatewaySoon(place.stateDir, signal)) ?? (await startGateway(place, signal));
+}
+
+async function isAsWanted({ settings, limits = {} }: GatewayPlace, health: GatewayHealth): Promise<boolean> {
+  if (health.protocol !== controlProtocol || health.version !== (await programVersion())) return false;
+  const keptPort = <T extends { readonly port: number }>(wanted: T, running: { readonly port: number } | null): T =>
+    wanted.port === 0 && running !== null ? { ...wanted, port: running.port } : wanted;
+  const wanted: GatewaySettings = {
+    ...settings,
+    http: keptPort(settings.http, health.settings.http),
+    https: settings.https === null ? null : keptPort(settings.https, health.settings.https),
+  };
+  return isDeepStrictEqual(wanted, health.settings) && isDeepStrictEqual(limits, health.limits);
+}
+
+/**
+ * Replaces the state folder's gateway by this version with these settings: the new one gets the listening sockets and
+ * the table, then the old one finishes what it has begun. No connection is refused or cut.
+ *
+ * @throws GatewayUpgradeError when the new one cannot start; the old one goes on
+ * @throws GatewayMismatchError when the old one is of a version that cannot replace itself
+ * @throws GatewayUnreachableError when none runs
+ */
+export async function upgradeGateway(place: GatewayPlace, signal: AbortSignal): Promise<RunningGateway> {
+  const { settings, limits = {}, stateDir } = place;
+  const socket = await controlSocket(stateDir);
+  const answer = await askGateway(
+    socket,
+    { kind: 'upgrade', node: process.execPath, program: gatewayProgram(), settings, limits },
+    upgradeMs,
+    signal,
+  );
+  if (answer.kind === 'refused') {
+    const { message } = answer;
+    if (answer.code === 'upgrade-failed')
+      throw new GatewayUpgradeError(
+        reasonInWords(message.replace(/^The gateway was not replaced: /, '')),
+        gatewayLogFile(stateDir),
+      );
+    throw new GatewayMismatchError(`The running gateway is of a version that cannot replace itself: ${message}`);
   }
-  const samePort = place.listen.port === 0 || place.listen.port === listen.port;
-  if (!samePort || place.listen.host !== listen.host) {
-    throw new GatewayMismatchError(
-      `The running gateway listens on ${listen.host}:${listen.port}, wanted is ${place.listen.host}:${place.listen.port}.`,
-    );
-  }
+  const running = await findGateway(stateDir, signal);
+  if (running === null) throw new GatewayUnreachableError(socket, 'it ended right after it was replaced');
   return running;
+}
+
+/** The running gateway; waits while workers of one whose supervisor has died are starting another one. */
+async function findGatewaySoon(stateDir: string, signal: AbortSignal): Promise<RunningGateway | null> {
+  const deadline = performance.now() + electMs;
+  for (;;) {
+    const running = await findGateway(stateDir, signal);
+    if (running !== null || performance.now() > deadline || !(await workersLive(stateDir))) return running;
+    await sleep(20, undefined, { signal });
+  }
+}
+
+async function workersLive(stateDir: string): Promise<boolean> {
+  try {
+    const running: unknown = JSON.parse(await readFile(path.join(stateDir, 'gateway', 'running.json'), 'utf8'));
+    if (typeof running !== 'object' || running === null || !('workers' in running)) return false;
+    const live = await Promise.all(
+      (running.workers as readonly number[]).map(async (pid) => isAlive(pid) && isOfStateFolder(pid, stateDir)),
+    );
+    return live.includes(true);
+  } catch {
+    return false;
+  }
+}
+
+/** Process ids are used again. */
+async function isOfStateFolder(pid: number, stateDir: string): Promise<boolean> {
+  if (process.platform !== 'linux') return true;
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return commandLine.split('\0').includes(stateDir);
+}
+
+/** The same program from sources and from the built package. */
+function gatewayProgram(): string {
+  const extension = path.extname(fileURLToPath(import.meta.url));
+  return fileURLToPath(new URL(`../../../gateway/main${extension}`, import.meta.url));
+}
+
+async function programVersion(): Promise<string> {
+  const text = await readFile(new URL('../../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { readonly version: string }).version;
 }
 
 async function startGateway(place: GatewayPlace, signal: AbortSignal): Promise<RunningGateway> {
@@ -99,21 +188,16 @@ async function startGateway(place: GatewayPlace, signal: AbortSignal): Promise<R
   const before = (await log.stat()).size;
   const exit: { status: string | null } = { status: null };
   try {
-    // The same program from sources and from the built package.
-    const extension = path.extname(fileURLToPath(import.meta.url));
-    const program = fileURLToPath(new URL(`../../../gateway/main${extension}`, import.meta.url));
     const child = spawn(
       process.execPath,
       [
-        program,
+        gatewayProgram(),
         '--state-dir',
         place.stateDir,
         '--socket',
         await controlSocket(place.stateDir),
-        '--host',
-        place.listen.host,
-        '--port',
-        String(place.listen.port),
+        '--settings',
+        JSON.stringify(place.settings),
         '--limits',
         JSON.stringify(place.limits ?? {}),
       ],
@@ -136,7 +220,7 @@ async function startGateway(place: GatewayPlace, signal: AbortSignal): Promise<R
       const reason = (await lastError(logFile, before)) ?? exit.status;
       // Another caller was faster: its gateway is ours too, and answers soon.
       if (!reason.includes('already uses this state folder'))
-        throw new GatewayStartError(reasonInWords(reason, place.listen), logFile);
+        throw new GatewayStartError(reasonInWords(reason), logFile);
     }
     await sleep(20, undefined, { signal });
   }
@@ -144,11 +228,12 @@ async function startGateway(place: GatewayPlace, signal: AbortSignal): Promise<R
 }
 
 /** What the system says about an address that cannot be listened on, in words. */
-function reasonInWords(reason: string, { host, port }: GatewayPlace['listen']): string {
+function reasonInWords(reason: string): string {
+  const [, code, host = '', port = ''] = /listen (E[A-Z]+): (.+):(\d+)/.exec(reason) ?? [];
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  if (reason.includes('EADDRINUSE')) return `another program listens on ${address}`;
-  if (reason.includes('EACCES')) return `this user may not listen on ${address}`;
-  if (reason.includes('EADDRNOTAVAIL')) return `${host} is not an address of this machine`;
+  if (code === 'EADDRINUSE') return `another program listens on ${address}`;
+  if (code === 'EACCES') return `this user may not listen on ${address}`;
+  if (code === 'EADDRNOTAVAIL') return `${host} is not an address of this machine`;
   return reason;
 }
 
@@ -194,14 +279,27 @@ export async function stopGateway(
   drainMs = 10_000,
   signal = AbortSignal.timeout(drainMs + 15_000),
 ): Promise<boolean> {
-  const running = await findGateway(stateDir, signal);
-  if (running === null) return false;
-  await askGateway(running.socket, { kind: 'stop', drainMs }, healthMs, signal);
-  while (isAlive(running.health.pid)) {
-    if (signal.aborted) throw new GatewayUnreachableError(running.socket, `process ${running.health.pid} does not end`);
+  let stopped = false;
+  // One that is being replaced at this moment has a successor.
+  for (;;) {
+    const running = await findGatewaySoon(stateDir, signal);
+    if (running === null) return stopped;
+    await stopRunning(running, drainMs, signal);
+    stopped = true;
+  }
+}
+
+async function stopRunning({ socket, health }: RunningGateway, drainMs: number, signal: AbortSignal): Promise<void> {
+  try {
+    await askGateway(socket, { kind: 'stop', drainMs }, healthMs, signal);
+  } catch (error) {
+    if (!(error instanceof GatewayUnreachableError)) throw error;
+  }
+  const pids = [health.pid, ...(health.workers ?? []).map(({ pid }) => pid)];
+  for (let pid = pids.find(isAlive); pid !== undefined; pid = pids.find(isAlive)) {
+    if (signal.aborted) throw new GatewayUnreachableError(socket, `process ${pid} does not end`);
     await sleep(20);
   }
-  return true;
 }
 
 function isAlive(pid: number): boolean {

@@ -1,9 +1,16 @@
-import type { ControlAnswer, ControlRequest } from '../../../core/gateway-control.ts';
+import type { ControlAnswer, ControlRequest, GatewayHealth } from '../../../core/gateway-control.ts';
 import { GatewayRefusedError, GatewayUnreachableError, StaleRouterWriteError } from '../../../errors.ts';
 import type { DrainProgress, RouteInForce, RouteTableEntry, Router, WriteStamp } from '../router.ts';
 import type { CurrentSecond, TrafficSecond } from '../../../core/traffic.ts';
 import { askGateway, watchGateway } from './control-client.ts';
-import { ensureGateway, type GatewayPlace, type RunningGateway } from './gateway-process.ts';
+import type { GatewaySettings } from '../../../core/gateway-settings.ts';
+import {
+  ensureGateway,
+  findOrStartGateway,
+  upgradeGateway,
+  type GatewayPlace,
+  type RunningGateway,
+} from './gateway-process.ts';
 
 export { stopGateway, type GatewayPlace } from './gateway-process.ts';
 
@@ -16,19 +23,27 @@ const restartPauseMs = 1_000;
 export interface GatewayRouter extends Router {
   /** Address that users reach. */
   readonly listen: { readonly host: string; readonly port: number };
-  /** Process id of the gateway. */
+  /** Process id of the gateway's supervisor. */
   readonly pid: number;
   current(service: string, signal: AbortSignal): Promise<CurrentSecond | null>;
   /** What a person must know about the gateway, see GatewayHealth. */
   warnings(signal: AbortSignal): Promise<readonly string[]>;
+  /** Its processes, addresses, certificates, queues. */
+  health(signal: AbortSignal): Promise<GatewayHealth>;
+  /**
+   * Replaces the gateway by this version with these settings; no connection is refused or cut.
+   *
+   * @throws GatewayUpgradeError when the new one cannot start; the old one goes on
+   */
+  upgrade(settings: GatewaySettings, signal: AbortSignal): Promise<GatewayHealth>;
 }
 
 /**
- * The built-in router: connects to the gateway of a state folder and starts it first if none is running. While the
- * router is open, a gateway that dies is started again at once and serves its last table; one that was told to stop
+ * The built-in router: connects to the gateway of a state folder and starts it first if none is running; one that runs
+ * with other settings or another version is replaced. While the router is open, a gateway that dies is started again at once and serves its last table; one that was told to stop
  * (`stopGateway`) stays down. `close` leaves it running.
  *
- * @throws GatewayStartError, GatewayMismatchError
+ * @throws GatewayStartError, GatewayUpgradeError, GatewayMismatchError
  */
 export async function createGatewayRouter(
   place: GatewayPlace,
@@ -40,7 +55,7 @@ export async function createGatewayRouter(
 }
 
 class GatewayConnection implements GatewayRouter {
-  readonly #place: GatewayPlace;
+  #place: GatewayPlace;
   #running: RunningGateway;
   #restarting: Promise<void> | null = null;
   #stopWatching: () => void = () => {};
@@ -50,8 +65,7 @@ class GatewayConnection implements GatewayRouter {
   readonly #closed = new AbortController();
 
   constructor(place: GatewayPlace, running: RunningGateway) {
-    // A restarted gateway must come back where the users are, also when the port was free to choose.
-    this.#place = { ...place, listen: { host: place.listen.host, port: running.health.listen.port } };
+    this.#place = whereItRuns(place, running);
     this.#running = running;
   }
 
@@ -89,7 +103,9 @@ class GatewayConnection implements GatewayRouter {
   }
 
   async #reconnect(): Promise<void> {
-    this.#running = await ensureGateway(this.#place, this.#closed.signal);
+    // Another one may have been replaced by another caller: what runs is as somebody wants it.
+    this.#running = await findOrStartGateway(this.#place, this.#closed.signal);
+    this.#place = whereItRuns(this.#place, this.#running);
     if (!this.#closed.signal.aborted) this.watch();
   }
 
@@ -147,9 +163,19 @@ class GatewayConnection implements GatewayRouter {
   }
 
   async warnings(signal: AbortSignal): Promise<readonly string[]> {
+    return (await this.health(signal)).warnings;
+  }
+
+  async health(signal: AbortSignal): Promise<GatewayHealth> {
     const answer = await this.#ask({ kind: 'health' }, answerMs, signal);
-    if (answer.kind === 'health') return answer.warnings;
+    if (answer.kind === 'health') return answer;
     throw refusal(answer, '');
+  }
+
+  async upgrade(settings: GatewaySettings, signal: AbortSignal): Promise<GatewayHealth> {
+    this.#running = await upgradeGateway({ ...this.#place, settings }, signal);
+    this.#place = whereItRuns(this.#place, this.#running);
+    return this.#running.health;
   }
 
   async close(): Promise<void> {
@@ -159,6 +185,13 @@ class GatewayConnection implements GatewayRouter {
     await this.#restarting?.catch(() => {});
   }
 }
+
+/** A gateway that is started again must come back where the users are, also when its ports were free to choose. */
+const whereItRuns = (place: GatewayPlace, { health: { settings, limits } }: RunningGateway): GatewayPlace => ({
+  ...place,
+  settings,
+  limits,
+});
 
 function refusal(answer: ControlAnswer, service: string): Error {
   if (answer.kind !== 'refused') return new GatewayRefusedError('invalid', `The gateway answered with ${answer.kind}.`);
