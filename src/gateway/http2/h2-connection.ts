@@ -91,13 +91,21 @@ export function serveHttp2(
     served = true;
     activeAt = now();
     open.add(stream);
-    for (const text of block) credit += text.length + 16;
+    let headerBytes = 0;
+    for (const text of block) headerBytes += text.length + 16;
+    credit += headerBytes;
     stream.once('close', () => {
       open.delete(stream);
       activeAt = now();
       credit += streamWindow;
       if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) spend(resetBudget);
     });
+    if (headerBytes > limits.maxHeaderBytes) {
+      // nghttp2 holds clients to it only once they have acknowledged our SETTINGS.
+      stream.on('error', () => {});
+      stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      return;
+    }
     const request = requestOf(block, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0);
     if ('malformed' in request) {
       stream.on('error', () => {});
@@ -122,7 +130,7 @@ export function serveHttp2(
 
   function watch(): void {
     const at = now();
-    if (session.destroyed) {
+    if (session.destroyed || (session.closed && open.size === 0)) {
       // node:http2 waits for the client to take the last bytes and to close, which it may never do.
       endedAt ??= at;
       if (at - endedAt >= lingerMs) socket.destroy();

@@ -146,6 +146,10 @@ export class Http2ClientStream implements ClientStream {
   #data(bytes: Buffer): void {
     this.#received += bytes.length;
     this.#owner.received(bytes.length);
+    if (this.#body.kind === 'length' && this.#received > this.#body.bytes && !this.#discarding) {
+      if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_PROTOCOL_ERROR);
+      return;
+    }
     if (!this.#discarding) {
       this.events.bodyData(bytes);
     } else if (this.#received > maxDiscarded) {

@@ -69,6 +69,8 @@ export function acceptTls(
         socket.destroy();
         return;
       }
+      // As tls.Server does, which cannot be used: its certificate for clients without SNI is not looked up. node:http2 waits for it.
+      Object.assign(socket, { secureConnecting: false });
       onConnection(socket, socket.alpnProtocol === 'h2' ? 'h2' : 'http/1.1');
     });
   }
