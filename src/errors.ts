@@ -999,3 +999,35 @@ export class NotRoutedError extends VezaError {
     this.hint = 'Name a service that has a `route` in veza.config.ts: `veza status` shows which have a URL.';
   }
 }
+
+/** A certificate or its key cannot be used by the gateway. */
+export class CertificateRefusedError extends VezaError {
+  readonly code = 'certificate-refused';
+  readonly exitStatus = ExitStatus.invalid;
+  override readonly httpStatus = 422;
+  override readonly hint = 'Put the certificate chain and its key there as docs/tls.md says; the gateway takes them up by itself.';
+  readonly file: string;
+  constructor(file: string, reason: string) {
+    super(`${file} cannot be used: ${reason}.`);
+    this.file = file;
+  }
+}
+
+/** The certificate authority did not issue a certificate. */
+export class CertificateOrderError extends VezaError {
+  readonly code = 'certificate-order';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 502;
+  override readonly hint = 'It is tried again by itself; `veza gateway status` says when. What the authority needs is in docs/tls.md.';
+  readonly directory: string;
+  /** The authority's own word for it (RFC 8555, 6.7), without its prefix; null when it did not answer. */
+  readonly problem: string | null;
+  /** Milliseconds that the authority asks to wait; null when it says nothing about it. */
+  readonly retryAfterMs: number | null;
+  constructor(directory: string, reason: string, problem: string | null, retryAfterMs: number | null) {
+    super(`${directory} did not issue a certificate: ${reason}.`);
+    this.directory = directory;
+    this.problem = problem;
+    this.retryAfterMs = retryAfterMs;
+  }
+}

@@ -7,6 +7,7 @@ import {
   DownRequestSchema,
   EventsQuerySchema,
   LogsQuerySchema,
+  MaintenanceRequestSchema,
   OperationRequestSchema,
   ReleasesQuerySchema,
   RollbackRequestSchema,
@@ -26,6 +27,7 @@ import {
   EventSchema,
   InfoSchema,
   LogLineSchema,
+  MaintenanceAnswerSchema,
   ReleaseSchema,
   RunOutputSchema,
   RunSchema,
@@ -95,6 +97,23 @@ export const contract = {
     item: LogLineSchema,
     answer: ended,
     problems: ['unknown-name'],
+  }),
+  maintenance: endpoint({
+    ...plain,
+    operation: 'maintenance',
+    method: 'PUT',
+    path: '/v1/environments/{environment}/services/{service}/maintenance',
+    tag: 'services',
+    summary: 'Give users a page instead of a service, or the service again; deployments go on behind it',
+    params: z
+      .object({
+        environment: z.string().min(1).describe('`-` means the default one'),
+        service: z.string().min(1),
+      })
+      .readonly(),
+    body: MaintenanceRequestSchema,
+    answer: MaintenanceAnswerSchema,
+    problems: ['unknown-name', 'not-routed'],
   }),
   run: endpoint({
     ...plain,

@@ -51,6 +51,21 @@ export const OperationRequestSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('approve') }).readonly(),
 ]);
 
+/** A page longer than this is no page to be put before a service. */
+export const LONGEST_PAGE = 200_000;
+
+export const MaintenanceRequestSchema = z.discriminatedUnion('kind', [
+  z
+    .strictObject({
+      kind: z.literal('on'),
+      retryAfterSeconds: z.number().int().min(0).max(86_400).default(300),
+      html: z.string().min(1).max(LONGEST_PAGE).nullable().default(null).describe('null means the built-in page'),
+    })
+    .readonly(),
+  z.strictObject({ kind: z.literal('off') }).readonly(),
+]);
+export type MaintenanceRequest = z.output<typeof MaintenanceRequestSchema>;
+
 export const RunRequestSchema = z
   .strictObject({
     environment,

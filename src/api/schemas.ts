@@ -141,6 +141,19 @@ export const InstanceSchema = z
   .readonly();
 export type InstanceView = z.infer<typeof InstanceSchema>;
 
+export const MaintenanceSchema = z.object({ since: time, by: z.string(), retryAfterSeconds: z.number() }).readonly();
+
+/** Answer to a decision about maintenance. */
+export const MaintenanceAnswerSchema = z
+  .object({
+    environment: z.string(),
+    service: z.string(),
+    maintenance: MaintenanceSchema.nullable().describe('null when the service is open'),
+    inForce: z.boolean().describe('false when the gateway could not be told yet; it will be'),
+  })
+  .readonly();
+export type MaintenanceAnswer = z.infer<typeof MaintenanceAnswerSchema>;
+
 export const ServiceStatusSchema = z
   .object({
     environment: z.string(),
@@ -161,6 +174,7 @@ export const ServiceStatusSchema = z
     internalUrl: z.string().nullable(),
     instances: list(InstanceSchema),
     deployedAt: time.nullable(),
+    maintenance: MaintenanceSchema.nullable().describe('users get a page instead of the service; null when it is open'),
     note: z.string().nullable().describe('what is not well, in words'),
   })
   .readonly();

@@ -9,6 +9,7 @@ import { down } from './commands/down.ts';
 import { events } from './commands/events.ts';
 import { init } from './commands/init.ts';
 import { logs } from './commands/logs.ts';
+import { maintenance } from './commands/maintenance.ts';
 import { abort, approve, pause, promote, resume, retry } from './commands/operations.ts';
 import { releases } from './commands/releases.ts';
 import { rollback } from './commands/rollback.ts';
@@ -63,6 +64,13 @@ export function buildProgram(environment: CliEnvironment, finish: (status: numbe
     .helpGroup(others);
   for (const verb of secrets.verbs) group.addCommand(toCommand(verb, environment, finish));
   program.addCommand(group);
+  const closing = new Command(maintenance.name)
+    .summary(maintenance.summary)
+    .description(maintenance.summary)
+    .addHelpText('after', '\nExamples:\n  $ veza maintenance on web --retry-after 10m\n  $ veza maintenance off web\n')
+    .helpGroup(others);
+  for (const verb of maintenance.verbs) closing.addCommand(toCommand(verb, environment, finish));
+  program.addCommand(closing);
   program.addCommand(
     toCommand(
       completion(() => program),

@@ -92,6 +92,7 @@ describe('wrong usage', () => {
     [['init', '--name', 'My Shop'], 'cannot be the name of a platform', ''],
     [['secrets', 'set', 'KEY'], 'Standard input is empty', ''],
     [['secrets', 'lst'], 'lst', ''],
+    [['maintenance', 'onn', 'web'], 'onn', ''],
   ])('%j says what is wrong, ends with 2, and does nothing', async (args, message, hint) => {
     const { status, out, err } = await veza(args);
     expect(err.toLowerCase()).toContain(message.toLowerCase());
@@ -395,6 +396,48 @@ describe('run', () => {
     interrupt();
     expect((await ended).status).toBe(ExitStatus.interrupted);
     await vi.waitFor(() => expect(plane.aborted).toContain('run'));
+  });
+});
+
+describe('maintenance', () => {
+  it("is begun with a page of one's own and ended again", async () => {
+    await up();
+    await writeFile(join(project, 'soon.html'), '<p>soon</p>');
+    const on = await veza([
+      'maintenance',
+      'on',
+      'web',
+      '-e',
+      'production',
+      '--page',
+      'soon.html',
+      '--retry-after',
+      '1h',
+    ]);
+    expect(on.status).toBe(ExitStatus.ok);
+    expect(on.out).toContain('web is under maintenance in production');
+    expect(on.out).toContain('`veza maintenance off web -e production`');
+    expect(plane.calls).toContainEqual([
+      'maintenance',
+      'production',
+      'web',
+      { kind: 'on', retryAfterSeconds: 3_600, html: '<p>soon</p>' },
+    ]);
+    const off = await veza(['maintenance', 'off', 'web']);
+    expect(off.out).toContain('web is open in production');
+    expect(plane.calls).toContainEqual(['maintenance', null, 'web', { kind: 'off' }]);
+  });
+
+  it.each([
+    [['--page', 'nowhere.html'], 'The page nowhere.html cannot be read'],
+    [['--retry-after', '30'], 'expected a duration with its unit'],
+    [['--retry-after', '30d'], 'is longer than 1d'],
+  ])('%s is refused before anything is asked', async (options, message) => {
+    await up();
+    const { status, err } = await veza(['maintenance', 'on', 'web', ...options]);
+    expect(status).toBe(ExitStatus.usage);
+    expect(err).toContain(message);
+    expect(plane.calls.filter(([name]) => name === 'maintenance')).toEqual([]);
   });
 });
 

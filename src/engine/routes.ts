@@ -1,6 +1,7 @@
 import { routeEntry } from '../core/plan/route-entry.ts';
 import type { Ledger } from '../core/rollout/ledger.ts';
 import type { DeploymentState } from '../core/rollout/state.ts';
+import type { RouteEdge } from '../core/route-edge.ts';
 import type { RouteTableEntry } from '../core/route-table.ts';
 import type { Clock } from './clock.ts';
 import type { EnvironmentParts } from './environment.ts';
@@ -18,6 +19,7 @@ export class Routes {
   readonly #ledger: Ledger;
   readonly #clock: Clock;
   readonly #epoch: number;
+  readonly #maintenance: (service: string) => RouteEdge['maintenance'];
   readonly #onTrouble: (trouble: string | null) => void;
   readonly #inForce = new Map<string, string>();
   readonly #writing = new Map<string, Promise<void>>();
@@ -32,6 +34,7 @@ export class Routes {
     readonly ledger: Ledger;
     readonly clock: Clock;
     readonly epoch: number;
+    readonly maintenance: (service: string) => RouteEdge['maintenance'];
     /** The router cannot be reached (text), or can be again (null). */
     readonly onTrouble: (trouble: string | null) => void;
   }) {
@@ -40,6 +43,7 @@ export class Routes {
     this.#ledger = options.ledger;
     this.#clock = options.clock;
     this.#epoch = options.epoch;
+    this.#maintenance = options.maintenance;
     this.#onTrouble = options.onTrouble;
   }
 
@@ -110,6 +114,7 @@ export class Routes {
       deployment,
       declared: this.#slots.service(release, service),
       internalPort: this.#parts.internalPort(service),
+      maintenance: this.#maintenance(service),
       endpoints: (slot, wanted) => this.#slots.endpoints(service, slot, wanted),
     });
   }

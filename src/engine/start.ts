@@ -1,3 +1,4 @@
+import type { RouteEdge } from '../core/route-edge.ts';
 import type { DeploymentEvent } from '../core/rollout/event.ts';
 import type { Ledger } from '../core/rollout/ledger.ts';
 import type { LegPlan, SlotRelease } from '../core/rollout/plan.ts';
@@ -24,6 +25,8 @@ export interface StartOptions {
   readonly clock: Clock;
   readonly epoch: number;
   readonly releases: Releases;
+  /** What users of a service are told instead, as somebody decided; null: nothing. */
+  readonly maintenance?: (environment: string, service: string) => RouteEdge['maintenance'];
   readonly isUnavailable: (error: unknown) => boolean;
   /** After every change of a deployment. */
   readonly onChange: (state: DeploymentState) => void;
@@ -145,6 +148,7 @@ export function startEngine(options: StartOptions): RunningEngine {
       ledger,
       clock,
       epoch,
+      maintenance: (service) => options.maintenance?.(name, service) ?? null,
       onTrouble: (trouble) => {
         note(`router ${name}`, trouble);
         tellRouter(name, trouble);

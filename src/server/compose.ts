@@ -19,6 +19,7 @@ import { openEnvironment, type OpenEnvironment } from './local/environments.ts';
 import { ALARM } from './local/event-view.ts';
 import { isUnavailable } from './local/is-unavailable.ts';
 import { defaultEnvironment, LocalControlPlane } from './local/local-control-plane.ts';
+import { MAINTENANCE, MaintenanceBook, type MaintenanceDecision } from './local/maintenance-book.ts';
 import { Notice } from './local/notice.ts';
 import { PORT_ASSIGNED, PortBook, type PortAssignment } from './local/port-book.ts';
 import { ReleaseShelf } from './local/release-shelf.ts';
@@ -72,8 +73,10 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
   const changes = new Notice();
   const startTimes = new Map<string, number>();
   const ports = new PortBook((assignment) => running.engine.record(PORT_ASSIGNED, assignment, 'durable'));
+  const maintenance = new MaintenanceBook((decision) => running.engine.record(MAINTENANCE, decision, 'durable'));
   const ledger = recover(journal, (entry) => {
     if (entry.kind === PORT_ASSIGNED) ports.restore(entry.body as unknown as PortAssignment);
+    else if (entry.kind === MAINTENANCE) maintenance.restore(entry.body as unknown as MaintenanceDecision);
     else if (entry.kind === 'requested') startTimes.set(entry.stream, entry.time);
   });
 
@@ -83,6 +86,7 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
     clock: systemClock,
     epoch: lock.epoch,
     releases: shelf,
+    maintenance: (environment, service) => maintenance.find(environment, service)?.on ?? null,
     isUnavailable,
     onChange: (state) => {
       if (!startTimes.has(state.plan.id)) startTimes.set(state.plan.id, Date.now());
@@ -151,6 +155,7 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
     claims,
     shelf,
     running,
+    maintenance,
     changes,
     platform: () => platform,
     refresh: async () => {

@@ -5,6 +5,7 @@ import type {
   DownRequest,
   EventsFilter,
   LogsFilter,
+  MaintenanceRequest,
   RollbackRequest,
   RunRequest,
 } from '../api/requests.ts';
@@ -19,6 +20,7 @@ import type {
   EventView,
   InfoView,
   LogLineView,
+  MaintenanceAnswer,
   ReleaseView,
   SecretView,
   StatusView,
@@ -63,6 +65,13 @@ export interface ControlPlane {
     onOutput: (stream: 'stdout' | 'stderr', chunk: Uint8Array) => void,
     signal: AbortSignal,
   ): Promise<number>;
+  /** Journaled, then put in force; holds until it is taken back. @throws NotRoutedError */
+  maintenance(
+    environment: string | null,
+    service: string,
+    request: MaintenanceRequest,
+    by: string,
+  ): Promise<MaintenanceAnswer>;
   /** Set ones and ones that are referred to but missing; never a value. */
   secrets(environment: string | null): Promise<readonly SecretView[]>;
   setSecret(environment: string | null, name: string, value: string, by: string): Promise<SecretView>;

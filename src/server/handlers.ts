@@ -59,6 +59,8 @@ export const handlersFor = (plane: ControlPlane): Handlers => ({
     for await (const event of plane.events(Math.max(after, seen), filter, signal)) await emit(event, String(event.seq));
     return ENDED;
   },
+  maintenance: ({ params, body }, { by }) =>
+    plane.maintenance(params.environment === '-' ? null : params.environment, params.service, body, by),
   secrets: ({ query }) => plane.secrets(query.environment),
   setSecret: ({ params, body }, { by }) =>
     plane.setSecret(params.environment === '-' ? null : params.environment, params.name, body.value, by),

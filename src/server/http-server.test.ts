@@ -126,6 +126,10 @@ describe('every endpoint', () => {
       operate: await client.call('operate', { params: { id: 'dep_12' }, body: { kind: 'promote', to: 'all' } }),
       deploy: await client.call('deploy', { body: { ...body, releases: [NEW], order: 'together' } }),
       rollback: await client.call('rollback', { body: { ...body, services: ['web'] } }),
+      maintenance: await client.call('maintenance', {
+        params: { environment: '-', service: 'web' },
+        body: { kind: 'on', html: '<p>'.repeat(60_000) },
+      }),
       secrets: await client.call('secrets', {}),
       setSecret: await client.call('setSecret', {
         params: { environment: '-', name: 'SESSION_KEY' },

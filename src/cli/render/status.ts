@@ -76,8 +76,13 @@ function remarks(service: ServiceStatusView, style: Style, now: number): readonl
     .filter((instance) => instance.reason !== null && instance.state !== 'ready')
     .map((instance) => `${service.service} ${instance.id} is ${instance.state}: ${instance.reason ?? ''}`);
   if (service.note !== null) problems.unshift(`${service.service}: ${service.note}`);
+  const { warm, maintenance } = service;
+  if (maintenance !== null) {
+    problems.unshift(
+      `${service.service} is under maintenance since ${clockText(maintenance.since, now)}, by ${maintenance.by}: users get a page; \`veza maintenance off ${service.service}\` ends it`,
+    );
+  }
   const lines = problems.flatMap((text) => remark(style, text));
-  const { warm } = service;
   if (warm !== null && warm.until > now) {
     const text = `${service.service}: ${shortRelease(warm.release)} is warm until ${clockText(warm.until, now)}; \`veza rollback ${service.service} --to ${shortRelease(warm.release)}\` is one router write`;
     lines.push(...wrap(text, style.width - 2).map((line) => paint(style, 'dim', `  ${line}`)));

@@ -3,6 +3,7 @@ import type { DeploymentEvent } from '../../core/rollout/event.ts';
 import type { DeploymentPlan } from '../../core/rollout/plan.ts';
 import { ENDED, WORLD, type JournaledEnd, type JournaledEvent } from '../../engine/entries.ts';
 import type { Entry } from '../../store/journal.ts';
+import { MAINTENANCE, type MaintenanceDecision } from './maintenance-book.ts';
 import { PORT_ASSIGNED, type PortAssignment } from './port-book.ts';
 
 /** A journal entry as the API shows it. `planOf`: the plan of the deployment whose stream it is in. */
@@ -13,9 +14,9 @@ export function eventView(entry: Entry, planOf: (deployment: string) => Deployme
   return {
     seq: entry.seq,
     at: entry.time,
-    environment: plan?.environment ?? '',
+    environment: plan?.environment ?? decisionOf(entry)?.environment ?? '',
     deployment: entry.stream === WORLD ? null : entry.stream,
-    service: leg === null ? null : (plan?.legs[leg]?.service ?? null),
+    service: leg === null ? (decisionOf(entry)?.service ?? null) : (plan?.legs[leg]?.service ?? null),
     type: entry.kind,
     text: textOf(entry, event, plan),
     data: entry.body,
@@ -25,7 +26,15 @@ export function eventView(entry: Entry, planOf: (deployment: string) => Deployme
 /** Kind of the journal's entry for an alarm. */
 export const ALARM = 'alarm';
 
+const decisionOf = (entry: Entry): MaintenanceDecision | null =>
+  entry.kind === MAINTENANCE ? (entry.body as unknown as MaintenanceDecision) : null;
+
 function worldText(entry: Entry): string {
+  const decision = decisionOf(entry);
+  if (decision !== null) {
+    const { service, environment, by, on } = decision;
+    return `maintenance of ${service} in ${environment} ${on === null ? 'is over' : 'begins'}, by ${by}`;
+  }
   if (entry.kind === ALARM) {
     const { severity, message } = entry.body as unknown as { readonly severity: string; readonly message: string };
     return `alarm ${severity}: ${message}`;

@@ -10,7 +10,7 @@ import { withoutPort } from '../../core/spec/placeholders.ts';
 import type { Environment, Platform } from '../../core/spec/platform.ts';
 import type { Name } from '../../core/units/quantities.ts';
 import type { RunningEngine } from '../../engine/start.ts';
-import { NotDeployedError, OperationRefusedError, UnknownNameError } from '../../errors.ts';
+import { NotDeployedError, NotRoutedError, OperationRefusedError, UnknownNameError } from '../../errors.ts';
 import type { Journal } from '../../store/journal.ts';
 import type { ControlPlane } from '../control-plane.ts';
 import { buildServices } from './builds.ts';
@@ -19,9 +19,10 @@ import { again, deploy, rollback, type DeployParts } from './deploys.ts';
 import { deploymentView } from './deployment-view.ts';
 import type { OpenEnvironment } from './environments.ts';
 import { eventView } from './event-view.ts';
+import type { MaintenanceBook } from './maintenance-book.ts';
 import { mergeStreams } from './merge-streams.ts';
 import type { Notice } from './notice.ts';
-import { serviceStatus } from './status-view.ts';
+import { maintenanceView, serviceStatus } from './status-view.ts';
 import type { ReleaseShelf } from './release-shelf.ts';
 
 export interface LocalParts {
@@ -34,6 +35,7 @@ export interface LocalParts {
   readonly claims: Claims;
   readonly shelf: ReleaseShelf;
   readonly running: RunningEngine;
+  readonly maintenance: MaintenanceBook;
   /** Given on every change of a deployment. */
   readonly changes: Notice;
   /** The declaration as it was last read. */
@@ -115,6 +117,7 @@ export class LocalControlPlane implements ControlPlane {
             ledger: running.ledger,
             hands: running.isOpen(key) ? running.environment(key) : null,
             url: this.#url(environment, service),
+            maintenance: this.#parts.maintenance.find(key, service),
           }),
         );
       }
@@ -262,6 +265,35 @@ export class LocalControlPlane implements ControlPlane {
     } finally {
       letGo();
     }
+  };
+
+  maintenance: ControlPlane['maintenance'] = async (name, serviceName, request, by) => {
+    await this.#parts.refresh();
+    const environment = this.#environment(name);
+    const service = this.#service(environment, serviceName);
+    if (request.kind === 'on' && service.route === null) throw new NotRoutedError(service.name, environment.name);
+    await this.#parts.open(environment.name, never);
+    const { maintenance, running, changes } = this.#parts;
+    const before = maintenance.find(environment.name, service.name);
+    const on = request.kind === 'on' ? { retryAfterSeconds: request.retryAfterSeconds, html: request.html } : null;
+    // What is open already needs no decision to open it.
+    if (before !== null || on !== null) {
+      maintenance.decide({ environment: environment.name, service: service.name, on, by, at: Date.now() });
+      changes.give();
+    }
+    const { routes } = running.environment(environment.name);
+    const inForce = await routes.sync(service.name).then(
+      () => true,
+      () => false,
+    );
+    if (!inForce) routes.refresh(service.name);
+    const now = maintenance.find(environment.name, service.name);
+    return {
+      environment: environment.name,
+      service: service.name,
+      maintenance: now && maintenanceView(now),
+      inForce,
+    };
   };
 
   secrets: ControlPlane['secrets'] = async (name) => {
@@ -432,7 +464,9 @@ export function defaultEnvironment(platform: Platform): string {
 }
 
 function baseUrl(environment: Environment, host?: string): string {
-  const { listen } = environment.target;
-  const anywhere = listen.host === '0.0.0.0' || listen.host === '::' || listen.host === '';
-  return `http://${host ?? (anywhere ? 'localhost' : listen.host)}:${listen.port}`;
+  const { listen, edge } = environment.target;
+  const at = edge.https ?? listen;
+  const anywhere = at.host === '0.0.0.0' || at.host === '::' || at.host === '';
+  const name = host ?? (anywhere ? 'localhost' : at.host.includes(':') ? `[${at.host}]` : at.host);
+  return `${edge.https === null ? 'http' : 'https'}://${name}${edge.https?.port === 443 ? '' : `:${at.port}`}`;
 }

@@ -2,6 +2,7 @@ import type { InstanceView, ServiceStatusView } from '../../api/schemas.ts';
 import type { Ledger } from '../../core/rollout/ledger.ts';
 import { isCommitted, type DeploymentState } from '../../core/rollout/state.ts';
 import type { SlotStatus } from '../../drivers/runtime/runtime.ts';
+import type { MaintenanceBook } from './maintenance-book.ts';
 import type { EnvironmentHands } from '../../engine/actor.ts';
 
 export interface StatusFacts {
@@ -11,6 +12,7 @@ export interface StatusFacts {
   /** Null when the environment's drivers are not started. */
   readonly hands: EnvironmentHands | null;
   readonly url: string | null;
+  readonly maintenance: ReturnType<MaintenanceBook['find']>;
 }
 
 /** How one service of an environment stands. */
@@ -40,9 +42,21 @@ export function serviceStatus(facts: StatusFacts): ServiceStatusView {
       record.live === null || hands === null ? null : `http://127.0.0.1:${hands.parts.internalPort(service)}`,
     instances: instances(facts),
     deployedAt: record.liveSince,
+    maintenance: facts.maintenance && maintenanceView(facts.maintenance),
     note: noteOf(live) ?? deployment?.holds[0]?.text ?? null,
   };
 }
+
+/** What the API shows of a decision; the page itself is in the journal. */
+export const maintenanceView = ({
+  by,
+  at,
+  on,
+}: NonNullable<ReturnType<MaintenanceBook['find']>>): NonNullable<ServiceStatusView['maintenance']> => ({
+  since: at,
+  by,
+  retryAfterSeconds: on.retryAfterSeconds,
+});
 
 const activeOf = ({ ledger, environment, service }: StatusFacts): DeploymentState | null =>
   ledger
