@@ -1,12 +1,23 @@
 import type { Message, Reading, Side } from './connection.ts';
 import type { LlhttpReading, ReadMessage } from './llhttp.ts';
 
-/** How another parser's reading of the same octets compares. Only `differs` is bad: the same octets mean two things. */
+/** How another parser's reading of the same octets compares. `differs` is a bug: the same octets mean two things. */
 export type Comparison =
   | { readonly verdict: 'same' }
-  /** It refuses what we took: nobody behind the gateway can misread it. */
+  /** It stops at what we took, for a reason that we know and do not share. */
   | { readonly verdict: 'it refuses'; readonly why: string }
   | { readonly verdict: 'differs'; readonly why: string };
+
+/**
+ * Why llhttp may stop where we go on. It knows a list of methods, we pass on those we do not know; and it stops behind every request that
+ * asks for an upgrade, we go on behind those whose upgrade is not passed on (h2c, HTTP/1.0). Whatever else it refuses, we must.
+ */
+const judged: ReadonlySet<string> = new Set(['HPE_INVALID_METHOD', 'HPE_PAUSED_UPGRADE']);
+
+const stopped = (where: string, error: string): Comparison =>
+  judged.has(error)
+    ? { verdict: 'it refuses', why: `${where}: ${error}` }
+    : differs(`${where} that llhttp refuses: ${error}`);
 
 const same: Comparison = { verdict: 'same' };
 const differs = (why: string): Comparison => ({ verdict: 'differs', why });
@@ -16,9 +27,7 @@ export function compare(side: Side, ours: Reading, theirs: LlhttpReading): Compa
   for (const [index, message] of ours.messages.entries()) {
     const other = theirs.messages[index];
     if (other === undefined || !other.headComplete) {
-      return theirs.error === null
-        ? differs(`message ${index} is none for llhttp`)
-        : { verdict: 'it refuses', why: `a head: ${theirs.error}` };
+      return theirs.error === null ? differs(`message ${index} is none for llhttp`) : stopped('a head', theirs.error);
     }
     const difference = differenceOfHeads(message, other) ?? differenceOfBodies(message, other, ours, theirs);
     if (difference !== null) return difference;
@@ -60,9 +69,7 @@ function differenceOfBodies(
   }
   if (!message.body.startsWith(other.body) && !other.body.startsWith(message.body)) return differs('parts of bodies');
   if (complete) {
-    return theirs.error === null
-      ? differs('a body that is not complete for llhttp')
-      : { verdict: 'it refuses', why: `a body: ${theirs.error}` };
+    return theirs.error === null ? differs('a body that is not complete for llhttp') : stopped('a body', theirs.error);
   }
   return other.complete && ours.fault === null ? differs('a body that is complete only for llhttp') : null;
 }

@@ -27,16 +27,19 @@ export type Side = { readonly kind: 'request' } | { readonly kind: 'answer'; rea
 
 export const limits: HeadLimits = { maxHeaderBytes: 16_384, maxHeaders: 32 };
 
-/** What stands behind the bytes that have come: it would end heads and lines, if anyone looked at it. */
-const BEHIND = Buffer.from('\r\n\r\n0\r\n\r\n: a\r\n', 'latin1');
+/** What stands behind the octets that have come: it would change how they are read, if anyone looked at it. */
+const BEHIND = ['\r\n\r\n0\r\n\r\n', '\n\n: a', '  \t', 'aaaaaaaa', '00000000', '\r\r\r\r'].map((text) =>
+  Buffer.from(text, 'latin1'),
+);
 
 /**
  * Reads the octets of a connection as the gateway does, with its parsers, as they come.
  *
  * @param cuts offsets at which a piece ends, rising; the last one is all there is
+ * @param behind which of a few texts stands in the memory behind what has come
  */
-export function readConnection(side: Side, bytes: Buffer, cuts: readonly number[]): Reading {
-  const buffer = Buffer.alloc(bytes.length + 16, BEHIND);
+export function readConnection(side: Side, bytes: Buffer, cuts: readonly number[], behind = 0): Reading {
+  const buffer = Buffer.alloc(bytes.length + 16, BEHIND[behind % BEHIND.length]);
   const reading: Reading = { messages: [], fault: null, at: 0 };
   let came = 0;
   let body: Body | null = null;

@@ -85,6 +85,8 @@ const ODD_FIELDS = [
   'X-A: b\u0000c',
   'X-A: b\u007f',
   'X-A: b\rc',
+  'X-A: b\u000bc',
+  'X-A: b\u001fc',
   'X-A: b\nContent-Length: 7',
   'X A: b',
   'X-\u00e9: b',
