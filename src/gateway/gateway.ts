@@ -63,8 +63,8 @@ export class Gateway implements DataPlane, RoutingContext, ServiceContext {
   #isOurs: (host: string) => boolean = () => false;
   #closing = false;
   #telling = false;
-  /** Ids of requests: what nobody else has, then a number. */
-  readonly #idPrefix = randomBytes(9).toString('base64url').replaceAll('-', 'x').replaceAll('_', 'y');
+  /** Ids of requests: what nobody else has, then a number. Hexadecimal, so that the access log knows them for a machine's. */
+  readonly #idPrefix = `a${randomBytes(8).toString('hex')}`;
   #nextId = 0;
 
   constructor(options: GatewayOptions) {
@@ -99,7 +99,7 @@ export class Gateway implements DataPlane, RoutingContext, ServiceContext {
 
   newRequestId(): string {
     this.#nextId += 1;
-    return `${this.#idPrefix}-${this.#nextId.toString(36)}`;
+    return `${this.#idPrefix}-${this.#nextId.toString(16)}`;
   }
 
   failed(error: unknown): void {
@@ -239,6 +239,12 @@ export class Gateway implements DataPlane, RoutingContext, ServiceContext {
     let queued = 0;
     for (const { admission } of this.#services.values()) queued += admission.queued;
     return { ...this.progress(null), queued, connections: this.#connections() };
+  }
+
+  queues(): Readonly<Record<string, number>> {
+    const queues: Record<string, number> = {};
+    for (const [name, { admission }] of this.#services) if (admission.queued > 0) queues[name] = admission.queued;
+    return queues;
   }
 
   /** Bytes of answers that are held for clients. */

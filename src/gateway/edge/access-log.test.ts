@@ -62,6 +62,20 @@ describe('a line', () => {
     });
   });
 
+  it.each([
+    ['0b8f2f4e-9a61-4a1e-8f5d-3f2b7c6d5e4a', true],
+    ['4bf92f3577b34da6a3ce929d0e0e4736', true],
+    ['a0011223344556677-1f', true],
+    ['01ARZ3NDEKTSV4RRFFQ69G5FAV', true],
+    ['anna@example.com', false],
+    ['00491701234567890', false],
+    ['anna-mueller-1975', false],
+    ['face', false],
+  ])('keeps the id %s of a request: %j', (requestId, kept) => {
+    const line = new AccessLines('truncated', new DayKey(null, NOON)).line(record({ requestId }));
+    expect((JSON.parse(line) as { request: string }).request).toBe(kept ? requestId : ':own');
+  });
+
   it('of hashed clients tells one from another on one day, and not on the next', () => {
     const lines = new AccessLines('hashed', new DayKey(null, NOON));
     const client = (address: string, at: number): string =>
