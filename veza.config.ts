@@ -41,6 +41,10 @@ export default definePlatform({
         // A request with this header goes to the candidate while there is one: for your own tests.
         canaryHeader: { name: 'canary', value: 'true' },
       },
+      // A usual set of headers for browsers (docs/edge.md). `headers: { 'x-frame-options': 'DENY' }` changes or adds one.
+      securityHeaders: true,
+      // Answers that gain by it are compressed by the gateway; this is the default.
+      compress: true,
       // Services that this one calls. It finds each of them at an address in its environment (here: API_URL), and in a
       // train they are deployed before it.
       dependencies: ['api'],
@@ -61,6 +65,10 @@ export default definePlatform({
         stableFor: '500ms',
       },
       route: { paths: ['/api'] },
+      // How much users may ask for: a request above is answered with 429. `per: 'route'` is one allowance for all.
+      rateLimits: [{ requests: 10_000, window: '1s', per: 'client', path: '/api' }],
+      // Users do not reach /metrics, /health, /healthz, /livez, /readyz and the paths of the probes, except for these.
+      expose: [],
       dependencies: ['worker'],
       // Resources that this one uses. PostgreSQL is found at DATABASE_URL.
       resources: ['db'],
@@ -161,7 +169,15 @@ export default definePlatform({
     },
 
     production: {
-      target: { kind: 'process', listen: '127.0.0.1:8082', ports: '44000-44999' },
+      target: {
+        kind: 'process',
+        listen: '127.0.0.1:8082',
+        ports: '44000-44999',
+        // Where users come in over TLS. A real one has certificates from `{ kind: 'files' }` or `{ kind: 'acme' }`.
+        https: { listen: '127.0.0.1:8443', certificates: [{ kind: 'development' }] },
+        // A line a request, without personal data.
+        accessLog: true,
+      },
       overrides: {
         web: { instances: 3, strategy: 'careful' },
         api: { instances: 3, strategy: 'careful' },

@@ -18,6 +18,8 @@ export default definePlatform({
       // Verdaccio's own storage on disk is made for one process; a deployment has two for a short while.
       instances: 1,
       health: { path: '/-/ping', stableFor: '500ms' },
+      // Paths of probes are kept from users; `npm ping` asks for this one.
+      expose: ['/-/ping'],
       route: {
         paths: ['/'],
         // npm keeps no cookies, and both releases serve the same storage.
