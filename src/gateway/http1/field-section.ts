@@ -71,15 +71,11 @@ export class FieldSection {
   }
 
   /**
-   * Whether there are tabs around the value of a field that was scanned. They may be there, but not all programs take them away,
-   * and then `chunked` is not `chunked` (llhttp 9).
+   * Whether there is a tab behind the value of a field that was scanned. It may be there, but not all programs take it away, and then
+   * `chunked` is not `chunked` (llhttp 9).
    */
-  isTabbed(bytes: Buffer, field: number): boolean {
-    const mark = 4 * field;
-    for (let i = this.marks[mark + 1] as number; i < (this.marks[mark + 2] as number); i += 1) {
-      if (bytes[i] === TAB) return true;
-    }
-    for (let i = this.marks[mark + 3] as number; bytes[i] !== CR; i += 1) if (bytes[i] === TAB) return true;
+  endsWithTab(bytes: Buffer, field: number): boolean {
+    for (let i = this.marks[4 * field + 3] as number; bytes[i] !== CR; i += 1) if (bytes[i] === TAB) return true;
     return false;
   }
 

@@ -91,11 +91,11 @@ function readAnswer(bytes: Buffer, from: number, end: number, requestMethod: str
     names.push(name.lower);
     if (name.role === 'content-length') {
       if (contentLength >= 0) return refuse(400, 'more than one Content-Length');
-      const length = section.isTabbed(bytes, field) ? null : readContentLength(value);
+      const length = section.endsWithTab(bytes, field) ? null : readContentLength(value);
       if (length === null) return refuse(400, 'a Content-Length that is no number');
       contentLength = length;
     } else if (name.role === 'transfer-encoding') {
-      if (chunked || !isChunked(value) || section.isTabbed(bytes, field))
+      if (chunked || !isChunked(value) || section.endsWithTab(bytes, field))
         return refuse(400, 'a Transfer-Encoding other than chunked');
       chunked = true;
     } else if (name.role === 'connection') connection |= readConnection(value);

@@ -68,7 +68,7 @@ describe('the head of a request', () => {
       ['Content-Length: 9007199254740991'],
       { kind: 'length', bytes: 2 ** 53 - 1 },
     ],
-    ['may be chunked, however that is written', ['transfer-encoding: Chunked '], { kind: 'open' }],
+    ['may be chunked, however that is written', ['transfer-encoding:\tChunked '], { kind: 'open' }],
   ])('%s', (_, lines, body) => {
     expect(accepted(withLines(...lines)).body).toEqual(body);
   });
@@ -172,7 +172,7 @@ describe('what is refused in a request', () => {
       withLines(`Content-Length: ${value}`),
       'Content-Length that is no number',
     ]),
-    ['a length behind a tab', withLines('Content-Length:\t3'), 'Content-Length that is no number'],
+    ['a length before a tab', withLines('Content-Length: 3 \t '), 'Content-Length that is no number'],
     ...[
       'gzip',
       'gzip, chunked',

@@ -145,13 +145,13 @@ function readRequest(bytes: Buffer, end: number): ParsedRequest | ParseFault {
         break;
       case 'content-length': {
         if (contentLength >= 0) return refuse(400, 'more than one Content-Length');
-        const length = section.isTabbed(bytes, field) ? null : readContentLength(value);
+        const length = section.endsWithTab(bytes, field) ? null : readContentLength(value);
         if (length === null) return refuse(400, 'a Content-Length that is no number');
         contentLength = length;
         break;
       }
       case 'transfer-encoding':
-        if (chunked || !isChunked(value) || section.isTabbed(bytes, field))
+        if (chunked || !isChunked(value) || section.endsWithTab(bytes, field))
           return refuse(400, 'a Transfer-Encoding other than chunked');
         chunked = true;
         break;
