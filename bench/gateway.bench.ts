@@ -6,7 +6,7 @@ import { figuresOf, pageOf } from './gateway/report.ts';
 export const name = 'gateway';
 export const description = 'The gateway beside HAProxy, nginx and Caddy, one core each, load and instance on another';
 
-const whole: Extent = { rounds: 3, saturationSeconds: 4, latencySeconds: 3, webSockets: [1_000, 9_900] };
+const whole: Extent = { rounds: 3, saturationSeconds: 3, latencySeconds: 2, webSockets: [1_000, 9_900] };
 const short: Extent = { rounds: 1, saturationSeconds: 1, latencySeconds: 1, webSockets: [500] };
 
 export async function run(context: BenchContext): Promise<readonly Figure[]> {

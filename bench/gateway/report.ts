@@ -40,6 +40,12 @@ export function figuresOf(run: GatewayRun): readonly Figure[] {
     { name: 'requests/s, small GETs, to Caddy', value: ratio('caddy'), unit: 'times', goal: { atLeast: 1.5 } },
     { name: 'requests/s, small GETs, to HAProxy', value: ratio('haproxy'), unit: 'times', goal: { atLeast: 0.8 } },
   );
+  for (const peer of both) {
+    const cpu = (subject: Subject): number => middle(saturationOf(run, subject, small), cpuEach);
+    // What is left of requests/s when the load was the limit, or other work had part of the core.
+    const value = cpu(peer) / cpu('veza');
+    figures.push({ name: `requests a second of CPU, small GETs, to ${peer}`, value, unit: 'times' });
+  }
   for (const point of pointsOf(run, small).filter((point) => point.endsWith('/s'))) {
     const p99 = (subject: Subject): number => middle(latencyOf(run, subject, small, point), (sample) => sample.p99);
     const value = p99('veza') / p99('haproxy');

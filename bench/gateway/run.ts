@@ -28,7 +28,9 @@ export interface Extent {
 
 /** Requests a second at which all are compared that can do them. */
 const commonRates = [5_000, 10_000];
-const ownShares = [0.5, 0.8];
+const loadedShare = 0.8;
+const ownShares = [0.5, loadedShare];
+const smallGet: PlainWorkload = 'GET 100 B';
 /** Above this share of its own limit a queue builds up that says nothing about a proxy. */
 const mostOfOwnLimit = 0.9;
 const connections = { saturation: 32, latency: 64 };
@@ -138,10 +140,10 @@ async function latencies(
   for (let round = 0; round < extent.rounds; round += 1) {
     for (const workload of names) {
       // Our own points for all: "at the same rate" is then asked where it matters to our users.
-      const shared = [
-        ...(workload === 'GET 100 B' ? commonRates : []),
-        ...ownShares.map((share) => Math.round((limitOf('veza', workload) * share) / 100) * 100),
-      ];
+      const shared = (workload === smallGet ? ownShares : [loadedShare]).map(
+        (share) => Math.round((limitOf('veza', workload) * share) / 100) * 100,
+      );
+      if (workload === smallGet) shared.unshift(...commonRates);
       const points = [...new Set(shared)].map((rate) => ({ point: `${rate}/s`, rate: () => rate }));
       const own = ownShares.map((share) => ({
         point: `${share * 100} %`,

@@ -36,7 +36,7 @@ export const startCaddy: StartRouter = async (place) => {
     async move(_, to, signal) {
       const text = configuration(place, adminPort, to);
       await writeFile(file, text);
-      await load(adminPort, text);
+      await loadUntilTaken(adminPort, text, signal);
       await sleep(afterReloadMs, undefined, { signal });
     },
     async replace() {
@@ -52,6 +52,18 @@ export const startCaddy: StartRouter = async (place) => {
     stop: () => running.stop('SIGKILL'),
   };
 };
+
+/** Its API is replaced with the rest and now and then breaks off the very request that did it: asked again, as a script would. */
+async function loadUntilTaken(port: number, caddyfile: string, signal: AbortSignal): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await load(port, caddyfile);
+    } catch (error) {
+      if (attempt === 3) throw error;
+      await sleep(200, undefined, { signal });
+    }
+  }
+}
 
 function load(port: number, caddyfile: string): Promise<void> {
   return new Promise((resolve, reject) => {
