@@ -84,7 +84,8 @@ async function main(): Promise<void> {
     /** Says who runs; also which workers would go on without the supervisor. */
     const note = (pids: readonly number[]): void => {
       if (!inCharge) return;
-      const text = `${JSON.stringify({ pid: process.pid, socket, ...settings.http, workers: pids })}\n`;
+      const { allPids: all } = running;
+      const text = `${JSON.stringify({ pid: process.pid, socket, ...settings.http, workers: pids, all })}\n`;
       noting = noting
         .then(() => (inCharge ? replaceFile(files.running, text) : undefined))
         .catch((error: unknown) => log('error', 'not-noted', { message: messageOf(error) }));
@@ -163,11 +164,12 @@ async function main(): Promise<void> {
               table: running.assignment.table,
               dayKey: dayKey.state(Date.now()),
             },
-            counts: () => {
+            last: async () => {
               // From here on the files are the new one's.
               inCharge = false;
               overtaken = true;
-              return running.freezeCounts();
+              await noting;
+              return { counts: running.freezeCounts(), workers: running.allPids };
             },
             log,
             signal: calledOff.signal,
@@ -205,8 +207,9 @@ async function main(): Promise<void> {
     await listen();
     await running.start();
     if (predecessor !== null) {
-      const counts = await predecessor.ready();
+      const { counts, workers } = await predecessor.ready();
       if (counts !== null) running.giveCounts(counts);
+      running.expect(workers);
     }
     await publish();
     running.sockets.closeSpare();

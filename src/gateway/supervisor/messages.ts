@@ -111,7 +111,12 @@ export type ToSuccessor =
       readonly dayKey: DayKeyState | null;
     }
   /** After `ready`: nothing is counted by the old one any more. Null when nobody knows (the old one died). */
-  | { readonly kind: 'counts'; readonly counts: MergedState | null };
+  | {
+      readonly kind: 'counts';
+      readonly counts: MergedState | null;
+      /** Process ids of the workers that will come, retired ones too. */
+      readonly workers: readonly number[];
+    };
 
 export type FromSuccessor =
   | { readonly kind: 'ready' }

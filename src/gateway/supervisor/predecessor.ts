@@ -1,7 +1,6 @@
 import type { HeldSocket, SocketHandle } from './listening-sockets.ts';
-import type { MergedState } from './merged-counts.ts';
 import type { FromSuccessor, ToSuccessor } from './messages.ts';
-import { takeOverProtocol } from './raise-successor.ts';
+import { takeOverProtocol, type LastWords } from './raise-successor.ts';
 
 export type TakeOver = Extract<ToSuccessor, { readonly kind: 'take-over' }>;
 
@@ -9,7 +8,7 @@ export type TakeOver = Extract<ToSuccessor, { readonly kind: 'take-over' }>;
 export class Predecessor {
   readonly #sockets = new Map<string, HeldSocket>();
   readonly #takeOver = Promise.withResolvers<TakeOver>();
-  readonly #counts = Promise.withResolvers<MergedState | null>();
+  readonly #counts = Promise.withResolvers<LastWords>();
   #inCharge = false;
 
   /** @param onGone called when it ends before this supervisor is in charge */
@@ -30,8 +29,8 @@ export class Predecessor {
     return this.#takeOver.promise;
   }
 
-  /** Workers accept connections. @returns what has been counted so far, null when nobody knows */
-  ready(): Promise<MergedState | null> {
+  /** Workers accept connections. */
+  ready(): Promise<LastWords> {
     say({ kind: 'ready' });
     return this.#counts.promise;
   }
@@ -65,7 +64,7 @@ export class Predecessor {
         }
         return;
       case 'counts':
-        this.#counts.resolve(message.counts);
+        this.#counts.resolve(message);
         return;
     }
   }

@@ -16,10 +16,18 @@ export interface RaiseOptions {
   /** Listening sockets by name of their listener. */
   readonly sockets: ReadonlyMap<string, HeldSocket>;
   readonly takeOver: Omit<Extract<ToSuccessor, { readonly kind: 'take-over' }>, 'kind' | 'protocol'>;
-  /** Asked once the new one is ready; null when nobody knows what was counted. */
-  readonly counts: () => MergedState | null;
+  /** Asked once the new one is ready. */
+  readonly last: () => Promise<LastWords>;
   readonly log: Log;
   readonly signal: AbortSignal;
+}
+
+/** What a new supervisor needs to know at the last moment. */
+export interface LastWords {
+  /** Null when nobody knows what was counted. */
+  readonly counts: MergedState | null;
+  /** Process ids of the workers that will come to it. */
+  readonly workers: readonly number[];
 }
 
 /** Raised with every change that an older peer would misunderstand. */
@@ -34,7 +42,7 @@ export const takeOverProtocol = 1;
  * @throws Error with what the new one says; it is gone then, and nothing has changed
  */
 export function raiseSuccessor(options: RaiseOptions): Promise<number> {
-  const { node, program, stateDir, socket, sockets, takeOver, counts, log, signal } = options;
+  const { node, program, stateDir, socket, sockets, takeOver, last, log, signal } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(node, [program, '--state-dir', stateDir, '--socket', socket, '--take-over'], {
       detached: true,
@@ -73,7 +81,10 @@ export function raiseSuccessor(options: RaiseOptions): Promise<number> {
     child.on('message', (message: FromSuccessor) => {
       switch (message.kind) {
         case 'ready':
-          say({ kind: 'counts', counts: counts() }, null);
+          last().then(
+            (words) => say({ kind: 'counts', ...words }, null),
+            (error: unknown) => fail(String(error)),
+          );
           return;
         case 'in-charge': {
           const { pid } = child;

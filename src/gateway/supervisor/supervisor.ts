@@ -74,6 +74,7 @@ export class Supervisor {
   /** Writes one after another: stamps must be compared with what is really in force. */
   #writes: Promise<unknown> = Promise.resolve();
   #reopener: NodeJS.Timeout | null = null;
+  #arrived: Promise<void> = Promise.resolve();
   #ended = false;
 
   constructor(options: SupervisorOptions) {
@@ -112,6 +113,11 @@ export class Supervisor {
 
   get pids(): readonly number[] {
     return this.#workers.pids;
+  }
+
+  /** Of all workers, retired ones too. */
+  get allPids(): readonly number[] {
+    return this.#workers.allPids;
   }
 
   get sockets(): Sockets {
@@ -215,6 +221,7 @@ export class Supervisor {
     drainMs: number,
     signal: AbortSignal,
   ): Promise<DrainProgress> {
+    await this.#arrived;
     const answers = await this.#workers.collect({ kind: 'drain', service, instances, drainMs }, null, signal);
     const left = answers.filter((answer): answer is DrainProgress => answer !== null && 'streams' in answer);
     return {
@@ -302,6 +309,16 @@ export class Supervisor {
     // Whoever has not come by then has died meanwhile.
     const { now } = this.#options;
     setTimeout(() => this.#counts.keepOnly(this.#workers.ids, now()), returnMs).unref();
+  }
+
+  /**
+   * Workers of the supervisor before are on their way. Until they are here (or have turned out to be gone) nothing is
+   * written or drained: it would not reach what they carry.
+   *
+   * @param pids process ids
+   */
+  expect(pids: readonly number[]): void {
+    this.#arrived = this.inTurn(() => this.#workers.arrival(pids));
   }
 
   /** Another supervisor is in charge, or still is: workers are left to it. */

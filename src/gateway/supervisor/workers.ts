@@ -1,11 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { WorkerHealth } from '../../core/gateway-control.ts';
 import type { Listener } from '../data-plane.ts';
 import type { DayKey } from '../edge/day-key.ts';
 import type { Log } from '../log.ts';
+import { isGateway } from '../state-folder.ts';
 import type { HeldSocket } from './listening-sockets.ts';
 import type { MergedCounts } from './merged-counts.ts';
 import { workerProtocol, type Assignment, type FromWorker, type Question, type WorkerAnswer } from './messages.ts';
@@ -13,6 +15,8 @@ import { WorkerLink, WorkerSilent } from './worker-link.ts';
 
 /** Milliseconds that a worker has to follow a change; then it counts as hung. */
 const followMs = 3_000;
+/** Milliseconds between two looks at which workers have come. */
+const arrivalPollMs = 10;
 /** Milliseconds from its start to the first connection that a worker may take. */
 const beginMs = 10_000;
 /** Milliseconds for a worker to say how it is. */
@@ -244,6 +248,31 @@ export class Workers {
   /** Process ids of the workers that would go on without this supervisor, and start another one. */
   get pids(): readonly number[] {
     return this.#seats.flatMap(({ child }) => child?.pid ?? []);
+  }
+
+  get allPids(): readonly number[] {
+    return [...new Set([...this.pids, ...[...this.#links].map(({ pid }) => pid)])];
+  }
+
+  /** Waits for workers of another supervisor; one that lives and does not come in time is killed, as it follows nobody. */
+  async arrival(pids: readonly number[]): Promise<void> {
+    const { stateDir, home, log, now } = this.#options;
+    const missing = async (): Promise<readonly number[]> => {
+      const here = new Set([...this.#links].map(({ pid }) => pid));
+      const away = pids.filter((pid) => !here.has(pid));
+      const live = await Promise.all(away.map((pid) => isGateway(pid, stateDir, home)));
+      return away.filter((_, i) => live[i] === true);
+    };
+    for (const deadline = now() + followMs; !this.#ending; await sleep(arrivalPollMs)) {
+      const late = await missing();
+      if (late.length === 0) return;
+      if (now() < deadline) continue;
+      for (const pid of late) {
+        log('error', 'worker-lost', { pid, message: 'It did not come to the new supervisor.' });
+        process.kill(pid, 'SIGKILL');
+      }
+      return;
+    }
   }
 
   /** What one says to all. */

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -133,7 +134,7 @@ export class Worker {
         socket: home,
         sockets: this.#sockets.held,
         takeOver: { generation: generation + 1, settings, limits, table, dayKey: null },
-        counts: () => null,
+        last: async () => ({ counts: null, workers: await workersNoted(stateDir) }),
         log,
         signal: new AbortController().signal,
       });
@@ -282,6 +283,19 @@ export class Worker {
     const deadline = Date.now() + lastCountsMs;
     while (Date.now() < deadline && (Date.now() < over || !this.#outbox.isEmpty)) await sleep(retryMs);
   }
+}
+
+/** Process ids of the workers of the supervisor that died. */
+async function workersNoted(stateDir: string): Promise<readonly number[]> {
+  try {
+    const noted: unknown = JSON.parse(await readFile(gatewayFiles(stateDir).running, 'utf8'));
+    if (typeof noted === 'object' && noted !== null && 'all' in noted && Array.isArray(noted.all)) {
+      return noted.all.filter((pid): pid is number => Number.isInteger(pid) && pid > 1);
+    }
+  } catch {
+    // It had not come to write it.
+  }
+  return [];
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,318 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import net, { type AddressInfo } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { GatewayHealth } from '../../src/core/gateway-control.ts';
+import type { GatewaySettings } from '../../src/core/gateway-settings.ts';
+import { plainEdge, type RouteTableEntry } from '../../src/core/route-table.ts';
+import {
+  createGatewayRouter,
+  stopGateway,
+  type GatewayRouter,
+} from '../../src/drivers/router/gateway/gateway-router.ts';
+import { findGateway } from '../../src/drivers/router/gateway/gateway-process.ts';
+import { GatewayUpgradeError } from '../../src/errors.ts';
+import { startGatewayLoad, type GatewayLoad } from './gateway-load.ts';
+import { ask, echo, openEvents, openWebSocket } from './router-client.ts';
+import { startInstance, until, type Instance } from './router-instance.ts';
+
+const settings: GatewaySettings = {
+  workers: 2,
+  http: { host: '127.0.0.1', port: 0 },
+  https: null,
+  accessLog: null,
+  lingerMs: 60_000,
+};
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+const alive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+describe('a gateway that is replaced', () => {
+  const signal = AbortSignal.timeout(600_000);
+  let stateDir: string;
+  let router: GatewayRouter;
+  let instance: Instance;
+  let internalPort: number;
+  let loads: GatewayLoad[];
+
+  beforeEach(async () => {
+    stateDir = await mkdtemp(path.join(os.tmpdir(), 'veza-gateway-'));
+    loads = [];
+    instance = await startInstance('a');
+    internalPort = await freePort();
+    router = await createGatewayRouter({ stateDir, settings });
+    await router.write({ epoch: 1, version: 1 }, entry(), signal);
+  });
+
+  afterEach(async () => {
+    await Promise.all(loads.map((load) => load.end()));
+    await router.close();
+    await stopGateway(stateDir, 0);
+    await instance.kill();
+    const log = await readFile(path.join(stateDir, 'gateway', 'gateway.log'), 'utf8');
+    expect(log).not.toMatch(/"event":"(?:uncaught|unhandled-rejection|request-failed|control-failed)"|Warning/);
+    await rm(stateDir, { recursive: true, force: true });
+  });
+
+  function entry(changes: Partial<RouteTableEntry> = {}): RouteTableEntry {
+    return {
+      service: 'web',
+      public: { hosts: [], paths: ['/'], sticky: false, canaryHeader: null },
+      internalPort,
+      proxy: { responseTimeoutMs: 20_000, idleTimeoutMs: 60_000, maxBodyBytes: null, drainMs: 500 },
+      stable: 'blue',
+      edge: plainEdge,
+      candidateWeight: 0,
+      endpoints: { blue: [instance.endpoint], green: [] },
+      releases: { blue: 'rel_1', green: null },
+      ...changes,
+    } as unknown as RouteTableEntry;
+  }
+
+  async function load(): Promise<GatewayLoad> {
+    const started = await startGatewayLoad(router.listen.port);
+    loads.push(started);
+    await started.more(100);
+    return started;
+  }
+
+  /** Once this many workers accept connections, and as many have retired as are said. */
+  async function settled(
+    active: number,
+    which: (health: GatewayHealth) => boolean = () => true,
+  ): Promise<GatewayHealth> {
+    let found: GatewayHealth | null = null;
+    await until(async () => {
+      found = (await findGateway(stateDir, signal))?.health ?? null;
+      return (
+        found !== null && found.workers.filter(({ state }) => state === 'active').length === active && which(found)
+      );
+    }, `${active} workers are active`);
+    if (found === null) throw new Error('no gateway');
+    return found;
+  }
+
+  it('refuses no connection, cuts no request and keeps every stream, three times under load', async () => {
+    const running = await load();
+    const before = router.pid;
+    for (let n = 1; n <= 3; n += 1) {
+      const health = await router.upgrade(settings, signal);
+      expect(health.generation).toBe(1 + n);
+      await running.more(150);
+      await running.streamsLive();
+    }
+    expect(router.pid).not.toBe(before);
+    expect(alive(before)).toBe(false);
+    expect(running.wrong).toEqual([]);
+    expect(await router.observe(signal)).toHaveLength(1);
+    expect((await settled(2)).workers.some(({ state }) => state === 'retired')).toBe(true);
+    await running.end();
+    loads = [];
+    // Retired workers end by themselves once their clients have gone.
+    await settled(2, ({ workers }) => workers.length === 2);
+  });
+
+  it('takes the table, the internal address and the order of writes over', async () => {
+    await router.upgrade(settings, signal);
+    expect(await echo(internalPort)).toMatchObject({ instance: 'a' });
+    expect((await router.observe(signal))[0]?.stamp).toEqual({ epoch: 1, version: 1 });
+    await expect(router.write({ epoch: 0, version: 9 }, entry(), signal)).rejects.toThrow(/older|stale|in force/i);
+    const b = await startInstance('b');
+    try {
+      await router.write({ epoch: 1, version: 2 }, entry({ endpoints: { blue: [b.endpoint], green: [] } }), signal);
+      expect(await echo(router.listen.port)).toMatchObject({ instance: 'b' });
+    } finally {
+      await b.kill();
+    }
+  });
+
+  it('lets a request on a connection that the old one keeps follow the newest table', async () => {
+    const b = await startInstance('b');
+    const socket = net.connect(router.listen.port, '127.0.0.1');
+    let heard = '';
+    socket.on('data', (chunk) => (heard += chunk.toString()));
+    socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
+    await until(() => heard.includes('"instance":"a"'), 'an answer');
+    await router.upgrade(settings, signal);
+    await router.write({ epoch: 1, version: 2 }, entry({ endpoints: { blue: [b.endpoint], green: [] } }), signal);
+    heard = '';
+    socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
+    await until(() => heard.includes('"instance":"b"'), 'an answer of the new table');
+    expect(heard.toLowerCase()).toContain('connection: close');
+    socket.destroy();
+    await b.kill();
+  });
+
+  it('tells WebSockets 1012 and ends event streams when their time in the old process is over', async () => {
+    const client = await openWebSocket(router.listen.port);
+    const events = await openEvents(router.listen.port);
+    await until(() => events.text().includes('data: {"n":2}\n\n'), 'events');
+    await router.upgrade({ ...settings, lingerMs: 300 }, signal);
+    expect(await client.closed).toEqual({ code: 1012 });
+    expect(await events.ended).toEqual({ clean: true });
+    await settled(2, ({ workers }) => workers.length === 2);
+  });
+
+  it('keeps what was counted, and counts on', async () => {
+    const counted = async (): Promise<number> => {
+      const now = Math.floor(Date.now() / 1000);
+      let seconds = await router.traffic('web', 0, signal);
+      await until(async () => {
+        seconds = await router.traffic('web', 0, signal);
+        return (seconds.at(-1)?.second ?? 0) >= now;
+      }, 'the current second is closed');
+      const named = seconds.map(({ second }) => second);
+      expect(named).toEqual([...new Set(named)].sort((a, b) => a - b));
+      return seconds.reduce((sum, { arms }) => sum + arms.stable.requests, 0);
+    };
+    const client = await openWebSocket(router.listen.port);
+    for (let n = 0; n < 20; n += 1) await ask(router.listen.port, '/');
+    expect(await counted()).toBe(21);
+    for (let n = 0; n < 10; n += 1) await ask(router.listen.port, '/');
+    const agentless = Array.from({ length: 10 }, () => ask(router.listen.port, '/held'));
+    await instance.held(10);
+    await router.upgrade(settings, signal);
+    instance.release();
+    await Promise.all(agentless);
+    for (let n = 0; n < 5; n += 1) await ask(router.listen.port, '/');
+    expect(await counted()).toBe(46);
+    client.socket.terminate();
+  });
+
+  it('drains streams of an instance in the old process too', async () => {
+    const b = await startInstance('b');
+    const client = await openWebSocket(router.listen.port);
+    const events = await openEvents(router.listen.port);
+    await router.upgrade(settings, signal);
+    await router.write({ epoch: 1, version: 2 }, entry({ endpoints: { blue: [b.endpoint], green: [] } }), signal);
+    expect(await router.drain('web', ['a'], 200, signal)).toEqual({ inFlight: 0, streams: 0 });
+    expect(await client.closed).toEqual({ code: 1001 });
+    expect(await events.ended).toEqual({ clean: true });
+    await b.kill();
+  });
+
+  it('goes on as it was when the new one cannot start, and says why', async () => {
+    const running = await load();
+    const { pid } = router;
+    const taken = net.createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const { port } = taken.address() as AddressInfo;
+    const failure = await router
+      .upgrade({ ...settings, http: { host: '127.0.0.1', port } }, signal)
+      .catch((error: unknown) => error);
+    taken.close();
+    expect(failure).toBeInstanceOf(GatewayUpgradeError);
+    expect(String(failure)).toContain(`another program listens on 127.0.0.1:${port}`);
+    await running.more(100);
+    await running.streamsLive();
+    expect(running.wrong).toEqual([]);
+    const health = await settled(2);
+    expect(health).toMatchObject({ pid, generation: 1 });
+    expect(health.workers).toHaveLength(2);
+    await router.write({ epoch: 1, version: 2 }, entry(), signal);
+  });
+
+  it('loses nothing when the supervisor is killed: workers go on and start another one', async () => {
+    const running = await load();
+    const before = await settled(2);
+    process.kill(before.pid, 'SIGKILL');
+    await running.more(200);
+    const after = await settled(2, ({ pid }) => pid !== before.pid);
+    expect(after.generation).toBe(2);
+    await running.streamsLive();
+    await router.write({ epoch: 1, version: 2 }, entry(), signal);
+    await running.more(100);
+    expect(running.wrong).toEqual([]);
+    // It has the sockets too: it can be replaced as any other.
+    await router.upgrade(settings, signal);
+    await running.more(100);
+    await running.streamsLive();
+    expect(running.wrong).toEqual([]);
+  });
+
+  it('replaces a worker that was killed; its connections alone are lost', async () => {
+    const before = await settled(2);
+    const [victim, other] = before.workers;
+    if (victim === undefined || other === undefined) throw new Error('two workers were expected');
+    process.kill(victim.pid, 'SIGKILL');
+    // Connections that wait in the shared queue are taken by whoever is there.
+    const answers = await Promise.all(Array.from({ length: 50 }, () => ask(router.listen.port, '/')));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    const after = await settled(2);
+    expect(after.pid).toBe(before.pid);
+    const pids = after.workers.map(({ pid }) => pid);
+    expect(pids).toContain(other.pid);
+    expect(pids).not.toContain(victim.pid);
+  });
+
+  it('replaces a worker that is told to end before it ends, and loses nothing', async () => {
+    const running = await load();
+    const before = await settled(2);
+    for (const { pid } of before.workers) process.kill(pid, 'SIGTERM');
+    await settled(2, ({ workers }) =>
+      workers.every(({ pid, state }) => state === 'retired' || !before.workers.some((one) => one.pid === pid)),
+    );
+    await running.more(100);
+    await running.streamsLive();
+    expect(running.wrong).toEqual([]);
+  });
+
+  it('does not let a worker that hangs hold up a write for long', async () => {
+    const b = await startInstance('b');
+    const { workers } = await settled(2);
+    const hanging = workers[0]?.pid ?? 0;
+    process.kill(hanging, 'SIGSTOP');
+    const began = performance.now();
+    await router.write({ epoch: 1, version: 2 }, entry({ endpoints: { blue: [b.endpoint], green: [] } }), signal);
+    expect(performance.now() - began).toBeLessThan(6_000);
+    expect(alive(hanging)).toBe(false);
+    for (let n = 0; n < 20; n += 1) expect(await echo(router.listen.port)).toMatchObject({ instance: 'b' });
+    await settled(2);
+    await b.kill();
+  });
+
+  it('opens an address that is added, by hand-over', async () => {
+    const running = await load();
+    const port = await freePort();
+    const health = await router.upgrade(
+      {
+        ...settings,
+        https: {
+          host: '127.0.0.1',
+          port,
+          minVersion: 'TLSv1.2',
+          http2: true,
+          redirect: false,
+          hsts: null,
+          certificates: [],
+        },
+      },
+      signal,
+    );
+    expect(health.https).toEqual({ host: '127.0.0.1', port });
+    await running.more(50);
+    expect(running.wrong).toEqual([]);
+    const connected = await new Promise<boolean>((resolve) => {
+      const socket = net.connect(port, '127.0.0.1');
+      socket.once('connect', () => resolve(true));
+      socket.once('error', () => resolve(false));
+      socket.once('close', () => socket.destroy());
+    });
+    expect(connected).toBe(true);
+  });
+});
