@@ -173,6 +173,34 @@ function checkCertificates(certificates: readonly CertificateSource[], path: Mis
   });
 }
 
+/** What one router can and another cannot. */
+export function checkRouter(environment: Environment): Mistake[] {
+  const { router, edge } = environment.target;
+  if (router !== 'haproxy') return [];
+  const path = ['environments', environment.name, 'target'];
+  const mistakes: Mistake[] = [];
+  if (edge.accessLog !== null) {
+    mistakes.push(
+      mistake({
+        path: [...path, 'accessLog'],
+        expected: 'the router `gateway` for an access log, because HAProxy would write personal data into its own',
+        got: 'the router `haproxy`',
+      }),
+    );
+  }
+  for (const [index, { kind }] of (edge.https?.certificates ?? []).entries()) {
+    if (kind === 'files') continue;
+    mistakes.push(
+      mistake({
+        path: [...path, 'https', 'certificates', index, 'kind'],
+        expected: '`files`, because the router `haproxy` takes certificates from nowhere else',
+        got: describe(kind),
+      }),
+    );
+  }
+  return mistakes;
+}
+
 /** What works and is probably not meant. */
 export function warnOfHttps(environment: Environment): Mistake[] {
   const { listen, edge } = environment.target;

@@ -1,7 +1,7 @@
 import { formatListenAddress } from '../units/address.ts';
 import { formatDuration } from '../units/duration.ts';
 import { formatPortRange } from '../units/port.ts';
-import { checkHttps, warnOfHttps } from './check-edge.ts';
+import { checkHttps, checkRouter, warnOfHttps } from './check-edge.ts';
 import type { Declared, DeclaredEnvironmentPieces } from './declared.ts';
 import { mistake, type Mistake, type MistakePath } from './mistake.ts';
 import type { Environment, Service } from './platform.ts';
@@ -28,7 +28,7 @@ export function checkEnvironment(
   return {
     mistakes: [
       ...(pieces.broken.has('target') ? [] : checkPorts(environment, declared)),
-      ...(pieces.broken.has('target') ? [] : checkHttps(environment, pieces)),
+      ...(pieces.broken.has('target') ? [] : [...checkHttps(environment, pieces), ...checkRouter(environment)]),
       ...checkRoutes(
         services.filter((service) => !isBroken(service.name, ['route'], pieces, declared)),
         place,

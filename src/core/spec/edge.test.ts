@@ -127,9 +127,12 @@ describe('the target', () => {
     });
   });
 
+  test('may have another router', () => {
+    expect(target({ router: 'haproxy' }).environment.target.router).toBe('haproxy');
+  });
+
   test('with all of it', () => {
     const written = {
-      router: 'haproxy',
       workers: 3,
       linger: '10m',
       accessLog: { addresses: 'hashed' },
@@ -152,7 +155,6 @@ describe('the target', () => {
       },
     };
     const { environment } = target(written);
-    expect(environment.target.router).toBe('haproxy');
     expect(gatewaySettingsOf(environment.target)).toEqual({
       http: { host: '127.0.0.1', port: 8_080 },
       workers: 3,

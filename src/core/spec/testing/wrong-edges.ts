@@ -288,6 +288,22 @@ export const WRONG_EDGES: readonly WrongConfig[] = [
     suggestion: null,
   },
   {
+    name: 'access log of HAProxy',
+    change: target({ router: 'haproxy', accessLog: true }),
+    path: `${AT}.accessLog`,
+    expected: 'the router `gateway` for an access log',
+    got: 'the router `haproxy`',
+    suggestion: null,
+  },
+  {
+    name: 'certificate of ours for HAProxy',
+    change: target({ router: 'haproxy', https: { listen: ':8443', certificates: [{ kind: 'development' }] } }),
+    path: `${AT}.https.certificates[0].kind`,
+    expected: '`files`, because the router `haproxy`',
+    got: '"development"',
+    suggestion: null,
+  },
+  {
     name: 'linger without its unit',
     change: target({ linger: 30 }),
     path: `${AT}.linger`,
