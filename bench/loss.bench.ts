@@ -4,6 +4,7 @@ import { lossPage, rowOf } from './loss/report.ts';
 import { startCaddy } from './loss/routers/caddy.ts';
 import { startGateway } from './loss/routers/gateway.ts';
 import { startHaproxy } from './loss/routers/haproxy.ts';
+import { startHaproxyDriver } from './loss/routers/haproxy-driver.ts';
 import { startNginx } from './loss/routers/nginx.ts';
 import type { StartRouter } from './loss/routers/router.ts';
 import { measureLoss, type LossResult, type Manner } from './loss/run.ts';
@@ -19,6 +20,7 @@ const short = { requests: 5_000, rate: 300, deployments: 2, replacements: 1 };
 /** Ours must lose nothing; the others are there to compare. */
 const contenders: readonly { readonly start: StartRouter; readonly ours: boolean }[] = [
   { start: startGateway, ours: true },
+  { start: startHaproxyDriver, ours: true },
   { start: startNginx, ours: false },
   { start: startHaproxy, ours: false },
   { start: startCaddy, ours: false },
