@@ -6,6 +6,8 @@ import type { Duplex } from 'node:stream';
  */
 export interface ClientStream {
   readonly secure: boolean;
+  /** `TLSv1.3`; left out or null where nobody knows. */
+  readonly tlsVersion?: string | null;
   /** Without the IPv6 prefix of mapped IPv4 addresses. */
   readonly remoteAddress: string;
   /** Who hears of the body and of the client; set before the stream is handed over, once. */

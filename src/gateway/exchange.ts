@@ -1,23 +1,20 @@
+import { recordOf, type Ended } from './access-record.ts';
+import { AnswerBody, type AnswerOwner } from './answer-body.ts';
+import { Attempts } from './attempts.ts';
 import type { RouteTableEntry } from '../core/route-table.ts';
-import { otherSlot } from '../core/slot.ts';
 import type { ClientStreamEvents } from './client-stream.ts';
 import type { Outcome } from './counters.ts';
-import type { AnswerEncoder, EdgeRequest } from './edge-policy.ts';
 import type { EndReason, Flight } from './flight.ts';
 import type { ParsedAnswer } from './http1/message.ts';
 import type { InstanceConnection, InstanceUser } from './http1/instance-connection.ts';
-import { chooseArm, instanceHead, type Chosen } from './outgoing.ts';
+import { addOwnHeaders, chooseArm, problemHeaders, instanceHead, type Chosen } from './outgoing.ts';
 import { answerWithProblem, problems, type ProblemCode } from './problem.ts';
-import { readAnswerHead } from './request-head.ts';
-import type { ExchangeContext, RoutedRequest } from './routed-request.ts';
+import { linksOf, readAnswerHead } from './request-head.ts';
+import { encoderFor, isRepeatable, type ExchangeContext, type RoutedRequest } from './routed-request.ts';
 import type { Waiter } from './service-state.ts';
-import { EventBoundaryScanner } from './sse-boundary.ts';
-import { Tunnel } from './tunnel.ts';
+import { openTunnel } from './open-tunnel.ts';
+import { Upload } from './upload.ts';
 import type { Upstream } from './upstream.ts';
-
-/** Methods that may be sent twice (RFC 9110, 9.2.2). */
-const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
-const maxAttempts = 6;
 
 type Phase = 'queued' | 'connecting' | 'sending' | 'waiting' | 'answering' | 'done';
 
@@ -28,61 +25,45 @@ type Phase = 'queued' | 'connecting' | 'sending' | 'waiting' | 'answering' | 'do
  * budget, when it is idempotent and without body and the connection ended without a byte of answer. Anything else that
  * goes wrong is told to the client: with a problem document, or, once the answer has begun, by breaking it off.
  */
-export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvents {
+export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvents, AnswerOwner {
   previous: Flight | null = null;
   following: Flight | null = null;
   readonly #context: ExchangeContext;
   readonly #routed: RoutedRequest;
   readonly #startedAt: number;
-  readonly #hasBody: boolean;
   readonly #repeatable: boolean;
   #isStream: boolean;
   /** Counted as inside by the service's admission. */
   #inside = false;
   #chosen: Chosen | null = null;
+  #attempts: Attempts | null = null;
+  readonly #upload: Upload;
   #head = '';
-  #tried: Upstream[] | null = null;
-  #attempts = 0;
   #phase: Phase = 'queued';
   #upstream: Upstream | null = null;
   #connection: InstanceConnection | null = null;
   #freshOnly: boolean;
-  /** The chosen slot could not serve it, the other did. */
-  #rescued = false;
   #answerBegun = false;
-  #bodyEnded: boolean;
-  #bytesIn = 0;
-  #bytesOut = 0;
-  /** The instance does not take the request's body. */
-  #instanceBlocked = false;
-  /** The client does not take the answer. */
-  #clientBlocked = false;
-  #windowAt: number;
-  #windowBytes = 0;
   #requestEndedAt: number;
   #lastActivity: number;
   #latencyMs = 0;
   #status = 0;
   #code: ProblemCode | null = null;
-  #events: EventBoundaryScanner | null = null;
-  #encoder: AnswerEncoder['stream'] | null = null;
-  #told = false;
+  #answer: AnswerBody | null = null;
   #counted = false;
 
   constructor(context: ExchangeContext, routed: RoutedRequest) {
     const { request } = routed;
     this.#context = context;
     this.#routed = routed;
-    this.#hasBody = request.body.kind === 'open' || (request.body.kind === 'length' && request.body.bytes > 0);
-    this.#bodyEnded = !this.#hasBody;
-    this.#repeatable = !this.#hasBody && request.upgrade === null && idempotentMethods.has(request.method);
+    this.#upload = new Upload(request.body);
+    this.#repeatable = isRepeatable(request);
     this.#freshOnly = request.upgrade !== null;
     this.#isStream = request.upgrade !== null;
     const now = context.now();
     this.#startedAt = now;
     this.#requestEndedAt = now;
     this.#lastActivity = now;
-    this.#windowAt = now;
     routed.client.events = this;
   }
 
@@ -102,8 +83,7 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
       if (service.streams > this.#context.limits.maxStreams) this.#refuse('too-many-streams', null);
       else this.#begin();
     } else if (service.admission.tryEnter()) {
-      this.#inside = true;
-      this.#begin();
+      this.admitted();
     } else if (!service.admission.enqueue(this, this.#startedAt)) {
       this.#refuse('overloaded', null);
     }
@@ -138,15 +118,15 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     const { service } = this.#routed;
     if (this.#chosen === null && service.inForce !== null) {
       this.#chosen = chooseArm(this.#context, this.#routed, service.inForce.entry);
+      this.#attempts = new Attempts(service, this.#chosen);
     }
     return this.#chosen?.entry ?? null;
   }
 
   #attempt(now: number): void {
-    const upstream = this.#attempts < maxAttempts ? this.#pick(now) : null;
-    this.#attempts += 1;
+    const upstream = this.#attempts?.next(now) ?? null;
     if (upstream === null) {
-      this.#refuse(this.#attempts === 1 ? 'no-endpoint' : 'connect-failed', null);
+      this.#refuse(this.#attempts?.none === false ? 'connect-failed' : 'no-endpoint', null);
       return;
     }
     this.#upstream = upstream;
@@ -161,21 +141,6 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     this.#connection = upstream.connect(this);
   }
 
-  /** An endpoint of the chosen slot, or, when none of them could be reached, one of the other if it may have traffic. */
-  #pick(now: number): Upstream | null {
-    const { service } = this.#routed;
-    const slot = this.#chosen?.choice.slot;
-    const entry = service.inForce?.entry;
-    if (slot === undefined) return null;
-    const own = service.pick(slot, this.#tried, now);
-    if (own !== null) return own;
-    const rescue = otherSlot(slot);
-    if (entry === undefined || (rescue !== entry.stable && entry.candidateWeight <= 0)) return null;
-    const other = service.pick(rescue, this.#tried, now);
-    if (other !== null) this.#rescued = true;
-    return other;
-  }
-
   connected(connection: InstanceConnection): void {
     if (this.#phase !== 'connecting') return;
     this.#upstream?.accepted();
@@ -186,11 +151,11 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     const { request, client } = this.#routed;
     this.#connection = connection;
     this.#lastActivity = now;
-    this.#phase = this.#bodyEnded ? 'waiting' : 'sending';
+    this.#phase = this.#upload.ended ? 'waiting' : 'sending';
     if (this.#head === '' && this.#chosen !== null) this.#head = instanceHead(this.#routed, this.#chosen.choice);
-    connection.send(this, request.method, this.#head, request.body);
-    if (this.#hasBody) {
-      this.#windowAt = now;
+    connection.send(this, request.method, this.#head, request.body, request.upgrade === null);
+    if (this.#upload.expected) {
+      this.#upload.measureFrom(now);
       if (request.expectsContinue) client.inform(100, []);
       client.resumeBody();
       // What came with the head has been put behind it, and may have been wrong.
@@ -199,52 +164,45 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     connection.flush();
   }
 
-  // What the client sends.
-
   bodyData(bytes: Buffer): void {
     const connection = this.#connection;
     if (this.#phase === 'done' || connection === null) return;
-    this.#bytesIn += bytes.length;
-    this.#windowBytes += bytes.length;
+    this.#upload.came(bytes.length);
     this.#lastActivity = this.#context.now();
     const maxBodyBytes = this.#chosen?.entry.proxy.maxBodyBytes ?? null;
-    if (maxBodyBytes !== null && this.#bytesIn > maxBodyBytes) {
+    if (maxBodyBytes !== null && this.#upload.bytes > maxBodyBytes) {
       this.#stopInstance();
       this.#refuse('body-too-large', `The limit is ${maxBodyBytes} bytes.`);
     } else if (!connection.writeBody(bytes)) {
-      this.#instanceBlocked = true;
+      this.#upload.blocked = true;
       this.#routed.client.pauseBody();
     }
   }
 
   bodyEnd(trailers: readonly string[]): void {
     if (this.#phase === 'done') return;
-    this.#bodyEnded = true;
-    this.#instanceBlocked = false;
-    const now = this.#context.now();
-    this.#lastActivity = now;
+    this.#upload.ended = true;
+    this.#upload.blocked = false;
+    this.#lastActivity = this.#context.now();
     if (this.#phase === 'sending') {
       this.#phase = 'waiting';
-      this.#requestEndedAt = now;
+      this.#requestEndedAt = this.#lastActivity;
     }
     this.#connection?.endBody(trailers);
   }
 
   instanceDrained(): void {
-    if (!this.#instanceBlocked || this.#phase === 'done') return;
-    this.#instanceBlocked = false;
+    if (!this.#upload.blocked || this.#phase === 'done') return;
+    this.#upload.blocked = false;
     this.#lastActivity = this.#context.now();
-    this.#windowAt = this.#lastActivity;
-    this.#windowBytes = 0;
+    this.#upload.measureFrom(this.#lastActivity);
     this.#routed.client.resumeBody();
   }
 
   drained(): void {
-    if (!this.#clientBlocked || this.#phase === 'done') return;
-    this.#clientBlocked = false;
+    if (this.#answer?.blocked !== true || this.#phase === 'done') return;
     this.#lastActivity = this.#context.now();
-    if (this.#encoder === null) this.#connection?.resume();
-    else this.#encoder.resume();
+    this.#answer.drained();
   }
 
   gone(): void {
@@ -257,20 +215,15 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     this.#finish(this.#answerBegun ? this.#outcome() : 'ok');
   }
 
-  // What the instance answers.
-
   interim(answer: ParsedAnswer): void {
     this.#lastActivity = this.#context.now();
     if (answer.status !== 103 || this.#answerBegun) return;
-    const links: string[] = [];
-    for (let i = 0; i < answer.names.length; i += 1) {
-      if (answer.names[i] === 'link') links.push('link', answer.headers[2 * i + 1] ?? '');
-    }
+    const links = linksOf(answer);
     if (links.length > 0) this.#routed.client.inform(103, links);
   }
 
   answerHead(answer: ParsedAnswer): void {
-    const { request, client } = this.#routed;
+    const { client } = this.#routed;
     const now = this.#context.now();
     const { status, body } = answer;
     this.#lastActivity = now;
@@ -286,22 +239,19 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     this.#phase = 'answering';
     this.#status = status;
     this.#answerBegun = true;
-    // Where an event ends can only be seen in plain text; the gateway asks for that, an instance may disregard it.
-    if (eventStream && (head.contentEncoding === null || head.contentEncoding === 'identity')) {
-      this.#events = new EventBoundaryScanner();
-    }
-    this.#addOwnHeaders(head.headers);
-    const encoder = this.#edgeAnswer(status, head.headers, length);
+    addOwnHeaders(this.#routed, this.#chosen, this.#attempts?.rescued === true, head.headers);
+    const encoder = encoderFor(this.#routed, status, head.headers, length);
     client.begin(status, answer.reason, head.headers, encoder === null ? length : null, withBody);
-    if (encoder !== null && withBody && request.method !== 'HEAD') this.#encodeWith(encoder);
+    // Where an event ends can only be seen in plain text; the gateway asks for that, an instance may disregard it.
+    const readable = eventStream && (head.contentEncoding === null || head.contentEncoding === 'identity');
+    this.#answer = new AnswerBody(client, this, readable, withBody ? encoder : null);
     if (this.#isStream) this.#count(this.#outcome());
   }
 
   answerData(bytes: Buffer): void {
     if (this.#phase !== 'answering') return;
     this.#lastActivity = this.#context.now();
-    if (this.#events !== null) this.#passEvents(this.#events, bytes);
-    else this.#pass(bytes);
+    this.#answer?.push(bytes);
   }
 
   answerPause(): void {
@@ -310,60 +260,30 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
 
   answerEnd(trailers: readonly string[]): void {
     this.#connection = null;
-    if (this.#phase === 'answering') this.#endAnswer(trailers);
+    if (this.#phase === 'answering') this.#answer?.end(trailers);
   }
 
-  #pass(bytes: Buffer): void {
-    if (this.#encoder !== null) {
-      // The encoder works later, in a thread of its own.
-      if (!this.#encoder.write(Buffer.from(bytes))) this.#connection?.pause();
-      return;
-    }
-    this.#bytesOut += bytes.length;
-    if (this.#routed.client.write(bytes) || this.#clientBlocked) return;
-    this.#clientBlocked = true;
-    this.#connection?.pause();
+  holdInstance(hold: boolean): void {
+    if (hold) this.#connection?.pause();
+    else this.#connection?.resume();
   }
 
-  #endAnswer(trailers: readonly string[]): void {
-    if (this.#encoder === null) this.#close(trailers);
-    else this.#encoder.end();
+  eventsEnded(): void {
+    this.#stopInstance();
+    this.#answer?.end([]);
   }
 
   /** The answer is complete, and so is the exchange. */
-  #close(trailers: readonly string[]): void {
+  written(trailers: readonly string[]): void {
+    if (this.#phase === 'done') return;
     const { client } = this.#routed;
     this.#finish(this.#outcome());
     if (!client.bodyComplete) client.discardBody();
     client.end(trailers.length === 0 ? null : trailers);
   }
 
-  #edgeAnswer(status: number, headers: string[], length: number | null): AnswerEncoder | null {
-    const { service, side } = this.#routed;
-    if (service.policy === null || side === 'internal') return null;
-    return service.policy.answer(edgeRequestOf(this.#routed), status, headers, length);
-  }
-
-  #encodeWith(encoder: AnswerEncoder): void {
-    const { client } = this.#routed;
-    const { stream } = encoder;
-    this.#encoder = stream;
-    stream.on('data', (bytes: Buffer) => {
-      if (this.#phase === 'done') return;
-      this.#bytesOut += bytes.length;
-      if (!client.write(bytes)) {
-        this.#clientBlocked = true;
-        stream.pause();
-      }
-      client.flush?.();
-    });
-    stream.on('drain', () => this.#connection?.resume());
-    stream.once('end', () => {
-      if (this.#phase !== 'done') this.#close([]);
-    });
-    stream.on('error', () => {
-      if (this.#phase !== 'done') this.#cut();
-    });
+  encoderFailed(): void {
+    if (this.#phase !== 'done') this.#cut();
   }
 
   /** False when there are too many streams already; the client has been told. */
@@ -381,76 +301,29 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     return true;
   }
 
-  #addOwnHeaders(flat: string[]): void {
-    const { requestId, hsts } = this.#routed;
-    const chosen = this.#chosen;
-    flat.push('x-request-id', requestId);
-    if (chosen !== null) {
-      const { slot } = chosen.choice;
-      const release = chosen.entry.releases[this.#rescued ? otherSlot(slot) : slot];
-      if (release !== null) flat.push('x-veza-release', release);
-      if (chosen.setCookie !== null) flat.push('set-cookie', chosen.setCookie);
-    }
-    if (hsts !== null) flat.push('strict-transport-security', hsts);
-  }
-
-  #passEvents(events: EventBoundaryScanner, bytes: Buffer): void {
-    if (!this.#told) {
-      events.push(bytes);
-      this.#pass(bytes);
-      return;
-    }
-    const end = events.pushToBoundary(bytes);
-    this.#pass(end === -1 ? bytes : bytes.subarray(0, end));
-    if (end !== -1) this.#endEvents();
-  }
-
-  #endEvents(): void {
-    this.#stopInstance();
-    this.#endAnswer([]);
-  }
-
   switched(answer: ParsedAnswer): void {
-    const { request, client, service } = this.#routed;
     const connection = this.#connection;
     const upstream = this.#upstream;
-    const entry = this.#chosen?.entry;
-    if (request.upgrade === null || connection === null || upstream === null || entry === undefined) {
+    if (this.#routed.request.upgrade === null || connection === null || upstream === null || this.#chosen === null) {
       this.#stopInstance();
       this.#refuse('instance-protocol', 'It switches to a protocol that nobody asked for.');
       return;
     }
-    const now = this.#context.now();
-    this.#latencyMs = now - this.#startedAt;
+    this.#latencyMs = this.#context.now() - this.#startedAt;
     upstream.watch.success();
-    const { headers } = readAnswerHead(answer);
-    this.#addOwnHeaders(headers);
-    let text = 'HTTP/1.1 101 Switching Protocols\r\n';
-    for (let i = 0; i + 1 < headers.length; i += 2) text += `${headers[i] ?? ''}: ${headers[i + 1] ?? ''}\r\n`;
-    const { socket, head } = client.takeOver();
-    socket.write(`${text}connection: Upgrade\r\nupgrade: ${request.upgrade}\r\n\r\n`, 'latin1');
-    service.streams += 1;
-    const tunnel = new Tunnel(
-      socket,
-      connection,
-      request.upgrade.toLowerCase() === 'websocket',
-      entry.proxy.idleTimeoutMs,
-      this.#context,
-      () => {
-        service.streams -= 1;
-        upstream.leave(tunnel);
-      },
-    );
-    upstream.join(tunnel);
-    connection.use(tunnel);
     this.#connection = null;
     this.#status = 101;
-    this.#finish(this.#outcome());
-    tunnel.start(head);
+    openTunnel(
+      this.#context,
+      this.#routed,
+      this.#chosen,
+      this.#attempts?.rescued === true,
+      { answer, connection, upstream },
+      () => this.#finish(this.#outcome()),
+    );
   }
 
   instanceEnded(): void {}
-
   broken(connection: InstanceConnection, fault: string | null): void {
     if (this.#phase === 'done' || connection !== this.#connection) return;
     const { service } = this.#routed;
@@ -460,60 +333,45 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     if (upstream === null) return;
     if (this.#phase === 'connecting') {
       upstream.refused(now);
-      this.#failed(upstream, now);
-      this.#tryElsewhere(upstream, now);
+      this.#attempts?.failed(upstream, now);
+      this.#tryAgain(upstream, now);
       return;
     }
     if (this.#answerBegun) {
-      this.#failed(upstream, now);
+      this.#attempts?.failed(upstream, now);
       this.#cut();
       return;
     }
     // A kept connection may be closed at any time; that says nothing against the instance.
     const stale = connection.reused && !connection.answered && fault === null;
-    if (!stale) this.#failed(upstream, now);
+    if (!stale) this.#attempts?.failed(upstream, now);
     const unsent = !connection.written;
     if (
       unsent ||
       (this.#repeatable && !connection.answered && !this.#context.closing && service.budget.withdraw(now))
     ) {
       this.#freshOnly = true;
-      if (stale) this.#again(upstream, now);
-      else this.#tryElsewhere(upstream, now);
+      this.#tryAgain(upstream, now, stale);
       return;
     }
     if (fault === null) this.#refuse('instance-failed', null);
     else this.#refuse('instance-protocol', fault);
   }
 
-  #failed(upstream: Upstream, now: number): void {
-    const slot = this.#chosen?.choice.slot;
-    if (slot === undefined) return;
-    this.#routed.service.endpointFailed(upstream, this.#rescued ? otherSlot(slot) : slot, now);
-  }
-
-  #tryElsewhere(upstream: Upstream, now: number): void {
-    (this.#tried ??= []).push(upstream);
-    this.#again(upstream, now);
-  }
-
-  #again(upstream: Upstream, now: number): void {
+  #tryAgain(upstream: Upstream, now: number, samePlace = false): void {
+    if (!samePlace) this.#attempts?.exclude(upstream);
     upstream.leave(this);
     this.#upstream = null;
     this.#attempt(now);
   }
 
-  // What the gateway asks for.
-
   tell(_reason: EndReason): void {
-    if (this.#phase !== 'answering' || this.#events === null || this.#told) return;
-    this.#told = true;
-    if (this.#events.atBoundary) this.#endEvents();
+    if (this.#phase === 'answering') this.#answer?.tell();
   }
 
   reset(): void {
-    const upstream = this.#upstream;
     if (this.#phase === 'done') return;
+    const upstream = this.#upstream;
     if (this.#answerBegun || upstream === null) {
       this.#cut();
       return;
@@ -521,7 +379,7 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     this.#stopInstance();
     const now = this.#context.now();
     if (this.#repeatable && !this.#context.closing && this.#routed.service.budget.withdraw(now)) {
-      this.#tryElsewhere(upstream, now);
+      this.#tryAgain(upstream, now);
     } else {
       this.#refuse('response-timeout', null);
     }
@@ -533,13 +391,13 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     const { responseTimeoutMs, idleTimeoutMs } = entry.proxy;
     switch (this.#phase) {
       case 'connecting':
-        if (now - this.#lastActivity > this.#context.limits.connectTimeoutMs) this.#connectTimedOut(now);
+        if (now - this.#lastActivity > this.#context.limits.connectTimeoutMs) this.#connection?.giveUp();
         return;
       case 'sending':
         if (now - this.#lastActivity > idleTimeoutMs) {
-          this.#timeOut(this.#instanceBlocked ? 'response-timeout' : 'request-timeout');
-        } else {
-          this.#sweepRate(now);
+          this.#timeOut(this.#upload.blocked ? 'response-timeout' : 'request-timeout');
+        } else if (this.#upload.tooSlow(now, this.#context.limits)) {
+          this.#timeOut('request-timeout');
         }
         return;
       case 'waiting':
@@ -550,35 +408,16 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
         // A silent event stream ends as a told one does; the client comes back.
         this.tell('drain');
         // A client that stopped reading is no error of the arm; an instance that stopped sending is.
-        if (this.#phase === 'answering') this.#cut(this.#clientBlocked ? this.#outcome() : 'gateway-error');
+        if (this.#phase === 'answering') this.#cut(this.#answer?.blocked === true ? this.#outcome() : 'gateway-error');
         return;
       case 'queued':
       case 'done':
     }
   }
 
-  #connectTimedOut(now: number): void {
-    const upstream = this.#upstream;
-    this.#stopInstance();
-    if (upstream === null) return;
-    upstream.refused(now);
-    this.#failed(upstream, now);
-    this.#tryElsewhere(upstream, now);
-  }
-
-  /** A body that trickles would hold its instance for ever. */
-  #sweepRate(now: number): void {
-    const { bodyWindowMs, minBodyBytesPerSecond } = this.#context.limits;
-    if (this.#instanceBlocked || now - this.#windowAt < bodyWindowMs) return;
-    const enough = (minBodyBytesPerSecond * (now - this.#windowAt)) / 1_000;
-    if (this.#windowBytes < enough) this.#timeOut('request-timeout');
-    this.#windowAt = now;
-    this.#windowBytes = 0;
-  }
-
   #timeOut(code: ProblemCode): void {
     const upstream = this.#upstream;
-    if (upstream !== null && code === 'response-timeout') this.#failed(upstream, this.#context.now());
+    if (upstream !== null && code === 'response-timeout') this.#attempts?.failed(upstream, this.#context.now());
     this.#stopInstance();
     this.#refuse(code, null);
   }
@@ -600,14 +439,10 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     const { client, request, requestId, hsts } = this.#routed;
     this.#choose();
     this.#latencyMs = this.#context.now() - this.#startedAt;
-    const { status } = problems[code];
-    this.#status = status;
+    this.#status = problems[code].status;
     this.#code = code;
-    this.#finish(status < 500 ? 'client-error' : 'gateway-error');
-    const headers: string[] = [];
-    const setCookie = this.#chosen?.setCookie ?? null;
-    if (setCookie !== null) headers.push('set-cookie', setCookie);
-    if (hsts !== null) headers.push('strict-transport-security', hsts);
+    this.#finish(this.#status < 500 ? 'client-error' : 'gateway-error');
+    const headers = problemHeaders(this.#chosen, hsts);
     // Without 100 Continue nobody knows whether the body still comes.
     if (request.expectsContinue || code === 'request-timeout') client.closeAfter();
     answerWithProblem(client, code, detail, requestId, headers, request.method !== 'HEAD');
@@ -621,7 +456,7 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
 
   /** How the answer of an instance counts. The chosen arm is charged when the other slot had to answer for it. */
   #outcome(): Outcome {
-    if (this.#rescued) return 'gateway-error';
+    if (this.#attempts?.rescued === true) return 'gateway-error';
     if (this.#status >= 500) return 'server-error';
     return this.#status >= 400 ? 'client-error' : 'ok';
   }
@@ -637,58 +472,29 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     if (this.#phase === 'done') return;
     this.#phase = 'done';
     this.#count(outcome);
-    this.#encoder?.destroy();
+    this.#answer?.stop();
     const upstream = this.#upstream;
     this.#upstream = null;
     upstream?.leave(this);
     if (this.#isStream) this.#routed.service.streams -= 1;
-    if (this.#context.accessLog !== null) this.#record();
+    this.#context.accessLog?.record(recordOf(this.#routed, this.#chosen, this.#ended()));
     this.#leaveAdmission();
   }
 
   #leaveAdmission(): void {
     if (!this.#inside) return;
     this.#inside = false;
-    this.#routed.service.leave(this.#context.now());
+    this.#routed.service.leave(this.#context.recent());
   }
 
-  #record(): void {
-    const { service, request, path, client, requestId } = this.#routed;
-    const chosen = this.#chosen;
-    this.#context.accessLog?.record({
+  #ended(): Ended {
+    return {
       at: this.#context.wall(),
-      service: service.name,
-      arm: chosen?.choice.arm ?? null,
-      release: chosen?.entry.releases[chosen.choice.slot] ?? null,
-      method: request.method,
-      path,
-      routePaths: chosen?.entry.public?.paths ?? [],
       status: this.#status,
       code: this.#code,
       latencyMs: this.#status === 0 ? null : this.#latencyMs,
-      bytesIn: this.#bytesIn,
-      bytesOut: this.#bytesOut,
-      protocol: request.version === '2' ? 'HTTP/2' : request.version === '1.1' ? 'HTTP/1.1' : 'HTTP/1.0',
-      tls: client.secure ? 'TLS' : null,
-      requestId,
-      clientAddress: client.remoteAddress,
-      userAgent: userAgentOf(request),
-    });
+      bytesIn: this.#upload.bytes,
+      bytesOut: this.#answer?.bytes ?? 0,
+    };
   }
 }
-
-const userAgentOf = (request: RoutedRequest['request']): string | null => {
-  const at = request.names.indexOf('user-agent');
-  return at === -1 ? null : (request.headers[2 * at + 1] ?? null);
-};
-
-/** What a policy may look at. */
-export const edgeRequestOf = ({ request, client, head, host, path }: RoutedRequest): EdgeRequest => ({
-  method: request.method,
-  host,
-  path,
-  secure: client.secure,
-  clientAddress: client.remoteAddress,
-  acceptEncoding: head.acceptEncoding,
-  accept: head.accept,
-});

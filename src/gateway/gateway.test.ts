@@ -1,4 +1,4 @@
-import net from 'node:net';
+import type net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Endpoint, RouteTableEntry } from '../core/route-table.ts';
 import type { GatewayLimits } from './limits.ts';
@@ -13,7 +13,7 @@ describe('the request path of HTTP/1.1', () => {
   const ends: (() => Promise<void>)[] = [];
 
   afterEach(async () => {
-    for (const end of ends.splice(0).reverse()) await end();
+    for (const end of ends.splice(0).toReversed()) await end();
   });
 
   async function instance(...args: Parameters<typeof rawInstance>): Promise<RawInstance> {
@@ -29,7 +29,7 @@ describe('the request path of HTTP/1.1', () => {
   ): Promise<TestGateway> {
     const proxy = { ...testEntry().proxy, ...changes.proxy } as RouteTableEntry['proxy'];
     const started = await startGateway(
-      [testEntry({ endpoints: { blue: endpoints, green: [] }, proxy, ...entry } as never)],
+      [testEntry({ endpoints: { blue: endpoints, green: [] }, proxy, ...entry })],
       changes.limits,
     );
     ends.push(async () => {
@@ -78,7 +78,8 @@ describe('the request path of HTTP/1.1', () => {
 
   it('reads an answer that comes byte by byte', async () => {
     const a = await instance(async ({ socket }) => {
-      const answer = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\nx-sum: 6\r\n\r\n';
+      const answer =
+        'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\nx-sum: 6\r\n\r\n';
       for (const byte of answer) {
         socket.write(byte);
         await new Promise((resolve) => setImmediate(resolve));
@@ -180,7 +181,9 @@ describe('the request path of HTTP/1.1', () => {
     });
     const { port } = await gatewayTo([a.endpoint]);
     const one = await client(port);
-    one.send(`HEAD /head HTTP/1.1\r\nhost: x\r\n\r\n${request('/204')}${request('/304')}${request('/0')}${request('/end')}`);
+    one.send(
+      `HEAD /head HTTP/1.1\r\nhost: x\r\n\r\n${request('/204')}${request('/304')}${request('/0')}${request('/end')}`,
+    );
     await until(() => one.heard().endsWith('\r\n\r\nend'), 'the last answer');
     expect(count(one.heard(), 'HTTP/1.1 ')).toBe(5);
     expect(one.heard()).toMatch(/content-length: 100\r\n\r\nHTTP\/1\.1 204 /);
@@ -217,6 +220,42 @@ describe('the request path of HTTP/1.1', () => {
     expect(gateway.load().inFlight).toBe(1);
     expect(gateway.bufferedBytes()).toBeLessThan(400_000);
     one.socket.destroy();
+  });
+
+  it('gives no more answers to a client that asks on and on and takes none', async () => {
+    const a = await instance(always(plain('x'.repeat(20_000))));
+    const { port, gateway } = await gatewayTo([a.endpoint]);
+    const one = await client(port);
+    one.socket.pause();
+    let before = -1;
+    for (let still = 0; still < 20;) {
+      one.send(request('/').repeat(20));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      const now = count(a.heard(), 'GET');
+      still = now === before && now > 0 ? still + 1 : 0;
+      before = now;
+    }
+    expect(gateway.bufferedBytes()).toBeLessThan(400_000);
+    let sent = 0;
+    one.socket.on('data', (chunk: Buffer) => (sent += chunk.length));
+    one.socket.resume();
+    await until(() => count(a.heard(), 'GET') > before, 'it goes on once they are taken');
+    expect(sent).toBeGreaterThan(0);
+  });
+
+  it('uses a connection again that had to wait for its client', async () => {
+    const a = await instance(always(plain('x'.repeat(3_000_000))));
+    const { port } = await gatewayTo([a.endpoint]);
+    for (let n = 0; n < 3; n += 1) {
+      const one = await client(port);
+      one.socket.pause();
+      one.send(request('/'));
+      await until(() => count(a.heard(), 'GET') === n + 1, 'it is asked');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      one.socket.resume();
+      await until(() => one.heard().length > 3_000_000, 'the whole answer');
+    }
+    expect(a.connections.length).toBe(1);
   });
 
   it('asks another instance when one breaks off before it answers, but only what may be repeated', async () => {
@@ -307,7 +346,10 @@ describe('the request path of HTTP/1.1', () => {
     ['no HTTP at all', 'hello\r\n\r\n'],
     ['both lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n'],
     ['two lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n'],
-    ['a protocol that nobody asked for', 'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n'],
+    [
+      'a protocol that nobody asked for',
+      'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n',
+    ],
   ])('says so when an instance answers with %s', async (_name, answer) => {
     const a = await instance(always(answer));
     const { port } = await gatewayTo([a.endpoint]);

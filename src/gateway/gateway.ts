@@ -66,6 +66,7 @@ export class Gateway implements DataPlane, RoutingContext, ServiceContext {
   /** Ids of requests: what nobody else has, then a number. Hexadecimal, so that the access log knows them for a machine's. */
   readonly #idPrefix = `a${randomBytes(8).toString('hex')}`;
   #nextId = 0;
+  #recent = 0;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
@@ -82,7 +83,12 @@ export class Gateway implements DataPlane, RoutingContext, ServiceContext {
   }
 
   now(): number {
-    return this.#options.now();
+    this.#recent = this.#options.now();
+    return this.#recent;
+  }
+
+  recent(): number {
+    return this.#recent;
   }
 
   wall(): number {
@@ -160,7 +166,7 @@ export class Gateway implements DataPlane, RoutingContext, ServiceContext {
     this.#listeners.delete(name);
     this.#left.add(host);
     host.unlisten();
-    host.retire();
+    host.leave();
   }
 
   setChallenges(answers: Readonly<Record<string, string>>): void {

@@ -13,6 +13,7 @@ export interface ListenerContext {
   readonly limits: GatewayLimits;
   readonly closing: boolean;
   now(): number;
+  recent(): number;
   newRequestId(): string;
   failed(error: unknown): void;
 }
@@ -111,12 +112,6 @@ export class ListenerHost implements ClientHost {
     for (const connection of this.#http2) connection.goAway();
   }
 
-  /** Each connection ends behind the answer that is on its way, idle ones now. */
-  retire(): void {
-    this.leave();
-    for (const connection of this.#http1) connection.retire();
-  }
-
   destroy(): void {
     for (const connection of this.#http1) connection.destroy();
     for (const connection of this.#http2) connection.destroy();
@@ -128,6 +123,10 @@ export class ListenerHost implements ClientHost {
 
   now(): number {
     return this.#context.now();
+  }
+
+  recent(): number {
+    return this.#context.recent();
   }
 
   newRequestId(): string {

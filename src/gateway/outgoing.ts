@@ -1,4 +1,5 @@
 import type { RouteTableEntry } from '../core/route-table.ts';
+import { otherSlot } from '../core/slot.ts';
 import { pickArm, type ArmChoice } from './pick-arm.ts';
 import { headerOf } from './request-head.ts';
 import type { ExchangeContext, RoutedRequest } from './routed-request.ts';
@@ -67,4 +68,30 @@ export function instanceHead(routed: RoutedRequest, choice: ArmChoice): string {
   else if (withContent.has(request.method)) text += 'content-length: 0\r\n';
   if (request.upgrade !== null) text += `connection: Upgrade\r\nupgrade: ${request.upgrade}\r\n`;
   return `${text}\r\n`;
+}
+
+/**
+ * Adds what the gateway says to an instance's answer.
+ *
+ * @param flat headers of the answer, changed in place
+ */
+export function addOwnHeaders(routed: RoutedRequest, chosen: Chosen | null, rescued: boolean, flat: string[]): void {
+  const { requestId, hsts } = routed;
+  flat.push('x-request-id', requestId);
+  if (chosen !== null) {
+    const { slot } = chosen.choice;
+    const release = chosen.entry.releases[rescued ? otherSlot(slot) : slot];
+    if (release !== null) flat.push('x-veza-release', release);
+    if (chosen.setCookie !== null) flat.push('set-cookie', chosen.setCookie);
+  }
+  if (hsts !== null) flat.push('strict-transport-security', hsts);
+}
+
+/** What the gateway says with an answer of its own, besides what every problem says. */
+export function problemHeaders(chosen: Chosen | null, hsts: string | null): string[] {
+  const flat: string[] = [];
+  const setCookie = chosen?.setCookie ?? null;
+  if (setCookie !== null) flat.push('set-cookie', setCookie);
+  if (hsts !== null) flat.push('strict-transport-security', hsts);
+  return flat;
 }

@@ -214,3 +214,10 @@ export function readAnswerHead({ headers, names }: Pick<ParsedAnswer, 'headers' 
   }
   return { headers: flat, contentType, contentEncoding, keepAlive };
 }
+
+/** The `link` headers of an interim answer, flat. */
+export function linksOf({ headers, names }: Pick<ParsedAnswer, 'headers' | 'names'>): string[] {
+  const links: string[] = [];
+  for (let i = 0; i < names.length; i += 1) if (names[i] === 'link') links.push('link', headers[2 * i + 1] ?? '');
+  return links;
+}

@@ -1,13 +1,14 @@
+import { recordOf } from './access-record.ts';
 import type { ClientRequest } from './client-request.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { EdgeAnswer } from './edge-policy.ts';
 import { httpsLocation } from './edge/redirect.ts';
-import { edgeRequestOf, Exchange } from './exchange.ts';
+import { Exchange } from './exchange.ts';
 import { readAbsoluteTarget } from './http1/target.ts';
 import { normalizeHost } from './matcher.ts';
-import { answerWithProblem, type ProblemCode } from './problem.ts';
-import { headerOf, readRequestHead } from './request-head.ts';
-import type { ExchangeContext, RoutedRequest } from './routed-request.ts';
+import { answerWithProblem, problems, type ProblemCode } from './problem.ts';
+import { readRequestHead } from './request-head.ts';
+import { edgeRequestOf, type ExchangeContext, type RoutedRequest } from './routed-request.ts';
 import type { ServiceState } from './service-state.ts';
 import { challengeAnswer } from './tls/challenge-answer.ts';
 
@@ -130,13 +131,16 @@ function redirect(
 /** What the edge says instead of an instance: counted by nobody's arm, since no arm was asked. */
 function answerAtEdge(context: RoutingContext, routed: RoutedRequest, answer: EdgeAnswer): void {
   const { client, request, requestId, hsts } = routed;
-  const headers = [...answer.headers, 'x-request-id', requestId];
-  // A hidden path is not to be told from one that nobody has.
-  headers.push('x-veza-error', answer.code === 'hidden' ? 'no-route' : answer.code);
-  if (hsts !== null) headers.push('strict-transport-security', hsts);
+  const own = hsts === null ? [] : ['strict-transport-security', hsts];
   if (request.expectsContinue) client.closeAfter();
-  sayAll(client, request, answer.status, headers, answer.body);
-  record(context, routed, answer.status, answer.code, answer.body.length);
+  if (answer.code === 'hidden') {
+    // Not to be told from a path that nobody has.
+    answerWithProblem(client, 'no-route', null, requestId, own, request.method !== 'HEAD');
+  } else {
+    const headers = [...answer.headers, 'x-request-id', requestId, 'x-veza-error', answer.code, ...own];
+    sayAll(client, request, answer.status, headers, answer.body);
+  }
+  context.accessLog?.record(recordOf(routed, null, endedNow(context, answer.status, answer.code, answer.body.length)));
 }
 
 function sayAll(
@@ -169,34 +173,15 @@ function refuseUnrouted(
   if (context.accessLog === null || entrance.side === 'internal') return;
   const query = request.target.indexOf('?');
   const path = query === -1 ? request.target : request.target.slice(0, query);
-  record(context, { service: null, request, client, path, requestId }, code === 'no-route' ? 404 : 400, code, 0);
+  const ended = endedNow(context, problems[code].status, code, 0);
+  context.accessLog.record(recordOf({ service: null, request, client, path, requestId }, null, ended));
 }
 
-function record(
-  context: ExchangeContext,
-  asked: Pick<RoutedRequest, 'request' | 'client' | 'path' | 'requestId'> & { readonly service: ServiceState | null },
-  status: number,
-  code: string,
-  bytesOut: number,
-): void {
-  const { request, client } = asked;
-  context.accessLog?.record({
-    at: context.wall(),
-    service: asked.service?.name ?? null,
-    arm: null,
-    release: null,
-    method: request.method,
-    path: asked.path,
-    routePaths: asked.service?.inForce?.entry.public?.paths ?? [],
-    status,
-    code,
-    latencyMs: 0,
-    bytesIn: 0,
-    bytesOut,
-    protocol: request.version === '2' ? 'HTTP/2' : request.version === '1.1' ? 'HTTP/1.1' : 'HTTP/1.0',
-    tls: client.secure ? 'TLS' : null,
-    requestId: asked.requestId,
-    clientAddress: client.remoteAddress,
-    userAgent: headerOf(request, 'user-agent'),
-  });
-}
+const endedNow = (context: ExchangeContext, status: number, code: string, bytesOut: number) => ({
+  at: context.wall(),
+  status,
+  code,
+  latencyMs: 0,
+  bytesIn: 0,
+  bytesOut,
+});

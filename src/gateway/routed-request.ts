@@ -1,6 +1,7 @@
 import type { ClientRequest } from './client-request.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { AccessRecord } from './edge/access-log.ts';
+import type { AnswerEncoder, EdgeRequest } from './edge-policy.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { RequestHead } from './request-head.ts';
 import type { ServiceState } from './service-state.ts';
@@ -16,6 +17,8 @@ export interface ExchangeContext {
   readonly closing: boolean;
   /** Milliseconds, monotonic. */
   now(): number;
+  /** The same as it was when it was asked for last: of a time in this turn of the event loop, nearly always. */
+  recent(): number;
   /** UTC milliseconds. */
   wall(): number;
   /** The second that counting is in. */
@@ -40,4 +43,41 @@ export interface RoutedRequest {
   /** As the instance gets it: with query. */
   readonly target: string;
   readonly requestId: string;
+}
+
+/** Methods that may be sent twice (RFC 9110, 9.2.2). */
+const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+
+/** Whether a request may be sent again although an instance may have acted on it, and can be: nothing of it is gone. */
+export const isRepeatable = ({ method, body, upgrade }: ClientRequest): boolean =>
+  upgrade === null &&
+  (body.kind === 'none' || (body.kind === 'length' && body.bytes === 0)) &&
+  idempotentMethods.has(method);
+
+/** What a policy of the edge may look at. */
+export const edgeRequestOf = ({ request, client, head, host, path }: RoutedRequest): EdgeRequest => ({
+  method: request.method,
+  host,
+  path,
+  secure: client.secure,
+  clientAddress: client.remoteAddress,
+  acceptEncoding: head.acceptEncoding,
+  accept: head.accept,
+});
+
+/**
+ * What the edge does to an instance's answer.
+ *
+ * @param headers flat, changed in place
+ * @param length bytes of body; null when nobody knows
+ */
+export function encoderFor(
+  routed: RoutedRequest,
+  status: number,
+  headers: string[],
+  length: number | null,
+): AnswerEncoder | null {
+  const { policy } = routed.service;
+  if (policy === null || routed.side === 'internal') return null;
+  return policy.answer(edgeRequestOf(routed), status, headers, length);
 }

@@ -17,7 +17,7 @@ export interface RawConnection {
 
 /** @param onData called with a connection and all it has heard, whenever more has come */
 export async function rawInstance(
-  onData: (connection: RawConnection, number: number) => void,
+  onData: (connection: RawConnection, number: number) => unknown,
   id = 'a',
 ): Promise<RawInstance> {
   const connections: RawConnection[] = [];

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { EndReason, Flight } from './flight.ts';
 import type { InstanceConnection, InstanceUser } from './http1/instance-connection.ts';
+import type { Upstream } from './upstream.ts';
 import { closeFrame, FrameScanner } from './websocket-frames.ts';
 
 /** Milliseconds that a fragmented message gets to end before the Close goes between its fragments. */
@@ -28,7 +29,9 @@ export class Tunnel implements Flight, InstanceUser {
   readonly #instance: InstanceConnection;
   readonly #idleTimeoutMs: number;
   readonly #clock: { now(): number };
-  #ended: (() => void) | null;
+  readonly #service: { streams: number };
+  readonly #upstream: Upstream;
+  #over = false;
   /** Frames from the instance to the client, and from the client to the instance; null of other protocols. */
   readonly #down: FrameScanner | null;
   readonly #up: FrameScanner | null;
@@ -42,7 +45,8 @@ export class Tunnel implements Flight, InstanceUser {
   /**
    * @param idleTimeoutMs milliseconds without a byte in either direction
    * @param clock milliseconds, monotonic
-   * @param ended called once, when both sides are closed
+   * @param service counts it until both sides are closed
+   * @param upstream whose flight it is until then
    */
   constructor(
     client: Duplex,
@@ -50,13 +54,15 @@ export class Tunnel implements Flight, InstanceUser {
     webSocket: boolean,
     idleTimeoutMs: number,
     clock: { now(): number },
-    ended: () => void,
+    service: { streams: number },
+    upstream: Upstream,
   ) {
     this.#client = client;
     this.#instance = instance;
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#clock = clock;
-    this.#ended = ended;
+    this.#service = service;
+    this.#upstream = upstream;
     this.#down = webSocket ? new FrameScanner() : null;
     this.#up = webSocket ? new FrameScanner() : null;
     this.#lastActivity = clock.now();
@@ -245,9 +251,10 @@ export class Tunnel implements Flight, InstanceUser {
   }
 
   #end(): void {
-    const ended = this.#ended;
-    this.#ended = null;
-    ended?.();
+    if (this.#over) return;
+    this.#over = true;
+    this.#service.streams -= 1;
+    this.#upstream.leave(this);
   }
 }
 

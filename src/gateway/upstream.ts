@@ -9,6 +9,8 @@ export interface UpstreamContext {
   readonly limits: GatewayLimits;
   /** Milliseconds, monotonic. */
   now(): number;
+  /** The same as it was when it was asked for last. */
+  recent(): number;
   failed(error: unknown): void;
 }
 
@@ -129,7 +131,7 @@ export class Upstream implements ConnectionOwner {
   }
 
   released(connection: InstanceConnection, keepAlive: string | null): void {
-    connection.lastUsedAt = this.#context.now();
+    connection.lastUsedAt = this.#context.recent();
     connection.idleMs = keepAlive === null ? idleMs : idleTimeOf(keepAlive);
     if (!this.inTable || connection.idleMs <= 0 || this.#idle.length >= this.limits.maxIdlePerEndpoint) {
       connection.discard();

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import type { ClientRequest } from '../client-request.ts';
 import type { ClientStream, ClientStreamEvents } from '../client-stream.ts';
 import type { GatewayLimits } from '../limits.ts';
@@ -15,6 +16,8 @@ export interface ClientHost {
   readonly closing: boolean;
   /** Milliseconds, monotonic. */
   now(): number;
+  /** The same as it was when it was asked for last. */
+  recent(): number;
   newRequestId(): string;
   /** A request has come. Whoever takes it sets `stream.events`. */
   onRequest(request: ClientRequest, stream: ClientStream): void;
@@ -88,6 +91,10 @@ export class ClientConnection implements ClientStream {
     socket.on('close', onClose);
   }
 
+  get tlsVersion(): string | null {
+    return this.#socket instanceof TLSSocket ? this.#socket.getProtocol() : null;
+  }
+
   get isIdle(): boolean {
     return this.#phase === 'head';
   }
@@ -122,7 +129,7 @@ export class ClientConnection implements ClientStream {
     if (this.#phase !== 'busy') return;
     this.events = nobody;
     this.#answer.end(trailers);
-    this.#since = this.#host.now();
+    this.#since = this.#host.recent();
     if (this.#answer.close) {
       this.#close();
     } else if (this.#body.done) {
@@ -180,12 +187,6 @@ export class ClientConnection implements ClientStream {
     return { socket, head };
   }
 
-  /** Ends the connection now if nothing is in flight on it, otherwise behind the answer. */
-  retire(): void {
-    if (this.#phase === 'head' && this.#bytes === null) this.#close();
-    else this.#answer.close = true;
-  }
-
   destroy(): void {
     this.#socket.destroy();
   }
@@ -238,7 +239,6 @@ export class ClientConnection implements ClientStream {
     if (this.#bytes === null) {
       this.#bytes = chunk;
       this.#at = 0;
-      if (this.#phase === 'head') this.#since = this.#requests === 0 ? this.#since : this.#host.now();
     } else {
       const more = chunk.includes(lineFeed);
       this.#bytes = Buffer.concat([this.#bytes.subarray(this.#at), chunk]);
@@ -246,11 +246,16 @@ export class ClientConnection implements ClientStream {
       // A head that comes byte by byte is not parsed for every byte of it.
       if (this.#phase === 'head' && !more && this.#bytes.length <= this.#host.limits.maxHeaderBytes) return;
     }
+    const began = this.#phase === 'head' && this.#at === 0 && this.#bytes === chunk;
+    const requests = this.#requests;
     this.#run();
+    // The head of a first request is timed from the opening of the connection, that of another from its first byte.
+    if (began && requests > 0 && requests === this.#requests) this.#since = this.#host.now();
   }
 
   drained(): void {
     if (this.#phase === 'busy') this.events.drained();
+    else if (this.#phase === 'head') this.#run();
   }
 
   /** The client has closed its side: it wants nothing more, also not what it has asked for. */
@@ -290,9 +295,14 @@ export class ClientConnection implements ClientStream {
     } finally {
       this.#running = false;
     }
-    if (this.#bytes !== null && this.#phase === 'busy') this.#pause();
+    if (this.#bytes !== null && (this.#phase === 'busy' || this.#backedUp())) this.#pause();
     else if (this.#paused && this.#wantsBytes()) this.#resume();
     else if (this.#phase === 'busy' && !this.#flowing && !this.#body.done) this.#pause();
+  }
+
+  /** The client does not take its answers: it gets no more of them until it does. */
+  #backedUp(): boolean {
+    return this.#phase === 'head' && this.#socket.writableNeedDrain;
   }
 
   #wantsBytes(): boolean {
@@ -302,7 +312,7 @@ export class ClientConnection implements ClientStream {
   #step(): boolean {
     switch (this.#phase) {
       case 'head':
-        return this.#readHead();
+        return !this.#backedUp() && this.#readHead();
       case 'busy':
       case 'discarding':
         return this.#feed();

@@ -78,6 +78,8 @@ export class InstanceConnection {
   #held = '';
   #chunked = false;
   #requestDone = true;
+  #reusable = true;
+  #paused = false;
 
   constructor(endpoint: Endpoint, owner: ConnectionOwner, user: InstanceUser) {
     this.#owner = owner;
@@ -107,14 +109,16 @@ export class InstanceConnection {
    * Begins a request. What is small is written with `flush`.
    *
    * @param head with the empty line
+   * @param reusable the connection may carry another request behind its answer
    */
-  send(user: InstanceUser, method: string, head: string, body: BodyLength): void {
+  send(user: InstanceUser, method: string, head: string, body: BodyLength, reusable: boolean): void {
     this.#user = user;
     this.#method = method;
     this.#mode = 'head';
     this.answered = false;
     this.written = false;
     this.#held = head;
+    this.#reusable = reusable;
     this.#chunked = body.kind === 'open';
     this.#requestDone = body.kind === 'none' || (body.kind === 'length' && body.bytes === 0);
   }
@@ -183,11 +187,15 @@ export class InstanceConnection {
   }
 
   pause(): void {
-    if (this.#mode !== 'over') this.#socket.pause();
+    if (this.#mode === 'over' || this.#paused) return;
+    this.#paused = true;
+    this.#socket.pause();
   }
 
   resume(): void {
-    if (this.#mode !== 'over') this.#socket.resume();
+    if (this.#mode === 'over' || !this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
   }
 
   /** Ends it; nobody is told. */
@@ -198,6 +206,11 @@ export class InstanceConnection {
       this.#owner.gone(this);
     }
     this.#socket.destroy();
+  }
+
+  /** Takes too long. Its user is told as if it had broken. */
+  giveUp(): void {
+    this.#break(null);
   }
 
   // What the socket says.
@@ -358,8 +371,10 @@ export class InstanceConnection {
   #complete(trailers: readonly string[]): void {
     const user = this.#user;
     this.#user = null;
-    if (this.#keepAlive && this.#requestDone && this.#mode === 'body') {
+    if (this.#keepAlive && this.#reusable && this.#requestDone && this.#mode === 'body') {
       this.#mode = 'idle';
+      // An idle connection is read, or nobody would see it end.
+      this.resume();
       this.#owner.released(this, this.#keepAliveHeader);
     } else {
       this.discard();
