@@ -61,10 +61,9 @@ export function routeRequest(
   const path = query === -1 ? target : target.slice(0, query);
   if (entrance.side === 'public' && !client.secure) {
     if (answerChallenge(context, path, client, request)) return;
-    if (
-      entrance.redirectToPort !== null &&
-      redirect(context, entrance.redirectToPort, host, target, client, requestId)
-    ) {
+    if (entrance.redirectToPort !== null) {
+      // Nothing is served in the clear where it is said that nothing is, not even to who asks for a host of nobody's.
+      if (!redirect(context, entrance.redirectToPort, host, target, client, requestId)) refuse('no-route', null);
       return;
     }
   }

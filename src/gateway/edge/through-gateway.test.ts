@@ -148,6 +148,26 @@ describe('through a gateway', () => {
     expect((await ask('/', {}, 'GET', internal)).status).toBe(200);
   });
 
+  it('where it is redirected to HTTPS, nothing is served in the clear, and nobody is sent to a host that is not ours', async () => {
+    await start({});
+    const { port } = instance.address() as AddressInfo;
+    const entry = testEntry({
+      endpoints: { blue: [{ id: 'a', host: '127.0.0.1', port }], green: [] },
+      public: { hosts: ['shop.example.com'], paths: ['/'] },
+    });
+    gateway.gateway.apply([{ stamp: { epoch: 1, version: 2 }, entry }]);
+    const plain = await gateway.listen({ name: 'http', kind: 'public', redirectToPort: 8_443 });
+    const ours = await ask('/a?b=c', { host: 'shop.example.com' }, 'POST', plain);
+    expect(ours.status).toBe(308);
+    expect(ours.headers['location']).toBe('https://shop.example.com:8443/a?b=c');
+    for (const host of ['evil.example', '127.0.0.1', 'shop.example.com.evil.example']) {
+      const other = await ask('/', { host }, 'GET', plain);
+      expect(other).toMatchObject({ status: 404, headers: { 'x-veza-error': 'no-route' } });
+      expect(other.headers['location']).toBeUndefined();
+    }
+    expect(asked).toEqual([]);
+  });
+
   it('lines of the access log say nothing of who was there', async () => {
     await start({});
     await ask('/users/anna@example.com?token=canary', {
