@@ -179,7 +179,7 @@ function versionOf(headers: readonly string[], keepAlive: boolean, untilClose: b
 
 function outcomeOf({ messages, fault }: Reading): string {
   if (fault !== null)
-    return `${messages.length === 0 ? 'refused' : 'refused after a message'}: ${fault.replaceAll(/: .*|\d+/g, '')}`;
+    return `${messages.length === 0 ? 'refused' : 'refused after a message'}: ${fault.replaceAll(/: .*|\b\d{2,}\b/g, '')}`;
   if (messages.length === 0) return 'waits for more of a head';
   return messages.at(-1)?.complete === true ? 'read to the end' : 'waits for more of a body';
 }

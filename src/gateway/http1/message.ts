@@ -8,7 +8,7 @@ import type { BodyLength, ClientRequest } from '../client-request.ts';
  * - `headers` are all of them, also those that are for one connection only. When removing what Connection names, never remove
  *   `host`, `content-length`, `transfer-encoding` or what the gateway sets itself: a client must not be able to take those away.
  * - There is exactly one valid `host` in HTTP/1.1 and at most one in HTTP/1.0. With a target in absolute form its value is already
- *   the target's (RFC 9112, 3.2.2), and there is one in HTTP/1.0 too; `originForm(target)` is what goes to the instance.
+ *   the target's (RFC 9112, 3.2.2), and there is one in HTTP/1.0 too; what goes to the instance is the path of `readAbsoluteTarget`.
  * - `content-length: 0` is a body of kind `length` with 0 bytes: nothing comes, and `upgrade` may be there.
  * - Values are latin1: octets above 0x7f are kept, and written back as latin1 they are the same.
  */
@@ -34,7 +34,7 @@ export interface ParsedAnswer {
   readonly end: number;
 }
 
-/** Why bytes are no message. `status` is what a client is told before its connection is closed. */
+/** Why bytes are no message. `status` is what a client is told before its connection is closed; for an answer it means nothing. */
 export interface ParseFault {
   readonly fault: string;
   readonly status: 400 | 414 | 417 | 431 | 501 | 505;

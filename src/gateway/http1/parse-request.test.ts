@@ -52,6 +52,18 @@ describe('the head of a request', () => {
     expect(accepted(withLines('X-Name: caf\u00e9\u00ff')).headers).toContain('caf\u00e9\u00ff');
   });
 
+  it.each(['__proto__', 'constructor', '123', 'x_y', '0'])(
+    'may have a field %j like any other, again and again',
+    (name) => {
+      for (let times = 0; times < 3; times += 1) {
+        expect(accepted(withLines(`${name}: 1`))).toMatchObject({
+          headers: ['Host', 'a', name, '1'],
+          names: ['host', name],
+        });
+      }
+    },
+  );
+
   it('is looked for between the two offsets only', () => {
     const text = withLines();
     const bytes = Buffer.from(`xx${text}\r\n\r\n`, 'latin1');

@@ -22,7 +22,3 @@ export function readAbsoluteTarget(target: string): AbsoluteTarget | null {
   if (!isAuthority(authority)) return null;
   return { authority, path: target[to] === '/' ? target.slice(to) : `/${target.slice(to)}` };
 }
-
-/** A target as the instance gets it: the origin form of an absolute one, everything else as it is. */
-export const originForm = (target: string): string =>
-  target.startsWith('/') ? target : (readAbsoluteTarget(target)?.path ?? target);
