@@ -10,17 +10,25 @@ export interface OpenOrder {
   readonly key: string;
 }
 
+/** Who we are to an authority. */
+export interface Account {
+  /** PEM. */
+  readonly key: string;
+  /** Null until it has been registered. */
+  readonly url: string | null;
+}
+
 export interface OrderRequest {
   readonly line: AuthorityLine;
-  /** PEM. */
-  readonly accountKey: string;
+  readonly account: Account;
   readonly email: string | null;
   readonly hosts: readonly string[];
   readonly open: OpenOrder | null;
   /** Milliseconds between two looks at something that the authority works on. */
   readonly pollMs: number;
-  /** Kept before it is used. */
+  /** Kept before they are used. */
   keep(order: OpenOrder): Promise<void>;
+  keepAccount(account: Account): Promise<void>;
   /** Resolves when every worker answers these, by token. */
   onChallenges(answers: Readonly<Record<string, string>>): Promise<void>;
 }
@@ -43,13 +51,18 @@ export async function orderCertificate(
   signal: AbortSignal,
 ): Promise<{ readonly certificate: string; readonly key: string }> {
   const { line, hosts } = order;
-  const client = new Client({ directoryUrl: line.directory, accountKey: order.accountKey });
+  const { key, url } = order.account;
+  const client = new Client({
+    directoryUrl: line.directory,
+    accountKey: key,
+    ...(url === null ? {} : { accountUrl: url }),
+  });
   const limit = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
   return await line.call(client, limit, async () => {
-    await client.createAccount({
-      termsOfServiceAgreed: true,
-      ...(order.email === null ? {} : { contact: [`mailto:${order.email}`] }),
-    });
+    if (url === null) {
+      await register(client, order.email, line);
+      await order.keepAccount({ key, url: client.getAccountUrl() });
+    }
     let { open, current } = await resume(client, order);
     if (current === null || open === null) {
       current = await client.createOrder({ identifiers: hosts.map((value) => ({ type: 'dns', value })) });
@@ -71,10 +84,21 @@ export async function orderCertificate(
   });
 }
 
-async function resume(
-  client: Client,
-  { open }: OrderRequest,
-): Promise<{ open: OpenOrder | null; current: Order | null }> {
+/** The key may be known there already, when we were stopped before its account could be kept. */
+async function register(client: Client, email: string | null, line: AuthorityLine): Promise<void> {
+  try {
+    await client.createAccount({ onlyReturnExisting: true });
+  } catch (error) {
+    if (line.problem?.problem !== 'accountDoesNotExist') throw error;
+    await client.createAccount({
+      termsOfServiceAgreed: true,
+      ...(email === null ? {} : { contact: [`mailto:${email}`] }),
+    });
+  }
+}
+
+async function resume(client: Client, order: OrderRequest): Promise<{ open: OpenOrder | null; current: Order | null }> {
+  const { open } = order;
   if (open === null) return { open: null, current: null };
   try {
     const current = await client.getOrder({ url: open.url } as Order);
@@ -83,7 +107,8 @@ async function resume(
       : { open, current: { ...current, url: open.url } };
   } catch (error) {
     // Only the authority's word that it has no such order ends it; one that is down may still have it.
-    if (!/not ?found|malformed|unauthorized|no such|404|unable to find/i.test((error as Error).message)) throw error;
+    const word = order.line.problem?.problem;
+    if (word !== 'malformed' && word !== 'unauthorized') throw error;
     return { open: null, current: null };
   }
 }

@@ -9,6 +9,8 @@ import { CertificateOrderError } from '../../errors.ts';
 
 /** Milliseconds that an authority may be silent within one request. */
 const silenceMs = 30_000;
+/** Authorities refuse requests without one (RFC 8555, 6.1). */
+const userAgent = 'veza-deploy';
 const maxAnswerBytes = 1_048_576;
 const problemPrefix = 'urn:ietf:params:acme:error:';
 
@@ -39,7 +41,7 @@ axios.defaults.adapter = async (config) => {
   try {
     const { statusCode, headers, body } = await request(config.url ?? '', {
       method: (config.method ?? 'get').toUpperCase() as Dispatcher.HttpMethod,
-      headers: { ...config.headers.toJSON(), 'user-agent': 'veza-deploy' } as Record<string, string>,
+      headers: { ...config.headers.toJSON(), 'user-agent': userAgent } as Record<string, string>,
       body: (config.data ?? null) as string | null,
       dispatcher: call.dispatcher,
       signal: call.signal,
@@ -84,12 +86,18 @@ export class AuthorityLine {
     }
   }
 
+  /** What the authority said in the call that this is asked in, when its last answer was a refusal. */
+  get problem(): CertificateOrderError | null {
+    return calls.getStore()?.problem ?? null;
+  }
+
   /** A document that is open to all. Null when the authority has none there. */
   async read(
     url: string,
     signal: AbortSignal,
   ): Promise<{ readonly text: string; readonly retryAfterMs: number | null } | null> {
     const { statusCode, headers, body } = await request(url, {
+      headers: { 'user-agent': userAgent },
       dispatcher: this.#dispatcher,
       signal,
       headersTimeout: silenceMs,
