@@ -21,7 +21,7 @@ export interface RateUse {
 }
 
 export interface RateLimiterOptions {
-  /** Clients that are remembered; a power of two of at least 8. Default 65,536, which takes 1.6 MB. */
+  /** Clients that are remembered; a power of two of at least 8. Default 65,536, which takes 2 MB. */
   readonly clients?: number;
   /** Keeps others from choosing addresses that fall on each other. */
   readonly seed?: number;
