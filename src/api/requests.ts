@@ -86,6 +86,9 @@ export const DownRequestSchema = z
   .readonly();
 export type DownRequest = z.output<typeof DownRequestSchema>;
 
+export const GatewayUpgradeRequestSchema = z.strictObject({ environment }).readonly();
+export type GatewayUpgradeRequest = z.output<typeof GatewayUpgradeRequestSchema>;
+
 // Queries arrive as strings.
 
 const flag = z

@@ -299,6 +299,60 @@ export const DownSchema = z
   .readonly();
 export type DownView = z.infer<typeof DownSchema>;
 
+const AddressSchema = z.object({ host: z.string(), port: z.number() }).readonly();
+
+export const GatewaySchema = z
+  .object({
+    environment: z.string(),
+    pid: z.number().describe('of the supervisor'),
+    version: z.string(),
+    generation: z.number().describe('counts replacements'),
+    since: time,
+    http: AddressSchema,
+    https: AddressSchema.nullable(),
+    workers: list(
+      z
+        .object({
+          pid: z.number(),
+          generation: z.number(),
+          state: z.enum(['starting', 'active', 'retired']).describe('retired: finishes what it carries, then ends'),
+          since: time,
+          load: z
+            .object({
+              inFlight: z.number(),
+              streams: z.number(),
+              queued: z.number(),
+              connections: z.number(),
+              memoryBytes: z.number(),
+            })
+            .readonly()
+            .nullable()
+            .describe('null: it did not say in time'),
+        })
+        .readonly(),
+    ),
+    queues: list(z.object({ service: z.string(), queued: z.number() }).readonly()).describe(
+      'requests that wait for an instance with room',
+    ),
+    certificates: list(
+      z
+        .object({
+          hosts: list(z.string()),
+          expiresAt: time,
+          source: z.enum(['files', 'development', 'acme', 'placeholder']),
+        })
+        .readonly(),
+    ),
+    services: z.number(),
+    persisted: z.boolean().describe('false: a restart would serve an older table, because the disk cannot be written'),
+    warnings: list(z.string()),
+  })
+  .readonly();
+export type GatewayView = z.infer<typeof GatewaySchema>;
+
+export const GatewayUpgradeProgressSchema = z.object({ text: z.string() }).readonly();
+export type GatewayUpgradeProgressView = z.infer<typeof GatewayUpgradeProgressSchema>;
+
 export const InfoSchema = z
   .object({
     version: z.string(),

@@ -7,6 +7,7 @@ import { deployments } from './commands/deployments.ts';
 import { doctor } from './commands/doctor.ts';
 import { down } from './commands/down.ts';
 import { events } from './commands/events.ts';
+import { gateway } from './commands/gateway.ts';
 import { init } from './commands/init.ts';
 import { logs } from './commands/logs.ts';
 import { maintenance } from './commands/maintenance.ts';
@@ -71,6 +72,13 @@ export function buildProgram(environment: CliEnvironment, finish: (status: numbe
     .helpGroup(others);
   for (const verb of maintenance.verbs) closing.addCommand(toCommand(verb, environment, finish));
   program.addCommand(closing);
+  const edge = new Command(gateway.name)
+    .summary(gateway.summary)
+    .description(gateway.summary)
+    .addHelpText('after', '\nExamples:\n  $ veza gateway status\n  $ veza gateway upgrade -e production\n')
+    .helpGroup(others);
+  for (const verb of gateway.verbs) edge.addCommand(toCommand(verb, environment, finish));
+  program.addCommand(edge);
   program.addCommand(
     toCommand(
       completion(() => program),

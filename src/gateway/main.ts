@@ -17,6 +17,7 @@ import { Sockets } from './supervisor/sockets.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import { tableOf, type RouteTable } from './table.ts';
 import { TableFile } from './table-file.ts';
+import { CertificateKeeper } from './tls/certificate-keeper.ts';
 
 // The gateway's supervisor:
 //   node main.ts --state-dir DIR --socket PATH --settings JSON [--limits JSON]
@@ -118,6 +119,25 @@ async function main(): Promise<void> {
       log('error', 'found-at-start', { message: one });
     }
 
+    const { https } = settings;
+    const keeper =
+      https === null
+        ? null
+        : new CertificateKeeper({
+            https,
+            folder: files.tls,
+            log,
+            now: Date.now,
+            random: Math.random,
+            onCertificates: (certificates) => running.setCertificates(certificates),
+            onChallenges: (challenges) => running.setChallenges(challenges),
+          });
+    if (keeper !== null) {
+      running.warnAlso(() => keeper.warnings);
+      // Workers begin with something to show for each host.
+      await keeper.start();
+    }
+
     /** Callers and workers find this supervisor from here on. */
     const publish = async (): Promise<void> => {
       await replaceFile(files.lock, `${process.pid}\n`);
@@ -133,6 +153,7 @@ async function main(): Promise<void> {
       stopping ??= (async () => {
         log('info', 'stopping', { drainMs });
         calledOff.abort();
+        void keeper?.close();
         await running.stop(drainMs);
         inCharge = false;
         await noting;

@@ -18,6 +18,8 @@ import type {
   DownProgressView,
   DownView,
   EventView,
+  GatewayUpgradeProgressView,
+  GatewayView,
   InfoView,
   LogLineView,
   MaintenanceAnswer,
@@ -35,6 +37,12 @@ import type { Operation } from '../core/rollout/operation.ts';
 export interface ControlPlane {
   info(): Promise<InfoView>;
   status(environment: string | null): Promise<StatusView>;
+  gateway(environment: string | null): Promise<GatewayView>;
+  /** Resolves when the new one is in charge; the old one finishes what it has begun behind it. */
+  upgradeGateway(
+    environment: string | null,
+    onProgress: (progress: GatewayUpgradeProgressView) => void,
+  ): Promise<GatewayView>;
   /** Newest first. */
   deployments(filter: DeploymentsFilter): Promise<readonly DeploymentView[]>;
   /** By id (`dep_12`), its number (`12`), or `latest`. */

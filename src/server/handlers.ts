@@ -31,6 +31,8 @@ export const handlersFor = (plane: ControlPlane): Handlers => ({
   doctor: () => plane.doctor(),
   down: ({ body }, { by }, emit) => inOrder(emit, (push) => plane.down(body, by, push)),
   status: ({ query }) => plane.status(query.environment),
+  gateway: ({ query }) => plane.gateway(query.environment),
+  upgradeGateway: ({ body }, _caller, emit) => inOrder(emit, (push) => plane.upgradeGateway(body.environment, push)),
   logs: async ({ query }, { signal }, emit) => {
     for await (const line of plane.logs(query, signal)) await emit(line);
     return ENDED;

@@ -120,6 +120,8 @@ describe('every endpoint', () => {
       info: await client.call('info', {}),
       doctor: await client.call('doctor', {}),
       status: await client.call('status', { query: { environment: 'production' } }),
+      gateway: await client.call('gateway', { query: { environment: 'production' } }),
+      upgradeGateway: await client.stream('upgradeGateway', { body }, ignore),
       releases: await client.call('releases', { query: { service: 'web' } }),
       deployments: await client.call('deployments', { query: { active: true, limit: 3 } }),
       deployment: await client.call('deployment', { params: { id: '12' } }),

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { GatewayHealth } from '../../core/gateway-control.ts';
 import { gatewaySettingsOf } from '../../core/plan/gateway-settings.ts';
 import type { Environment, Platform } from '../../core/spec/platform.ts';
 import type { ResourceDriver } from '../../drivers/resource/resource.ts';
@@ -23,10 +24,17 @@ export interface OpenEnvironment {
   readonly resources: ReadonlyMap<string, ResourceDriver>;
   /** Process id of the environment's gateway. */
   readonly gatewayPid: number;
+  readonly gateway: EnvironmentGateway;
   /** Stops supervising; everything goes on running. */
   close(): Promise<void>;
   /** Stops the router and the resources. */
   stop(signal: AbortSignal): Promise<void>;
+}
+
+export interface EnvironmentGateway {
+  health(signal: AbortSignal): Promise<GatewayHealth>;
+  /** Replaces it by this version, as it is declared now. */
+  upgrade(signal: AbortSignal): Promise<GatewayHealth>;
 }
 
 export interface OpenOptions {
@@ -122,6 +130,10 @@ export async function openEnvironment(options: OpenOptions, signal: AbortSignal)
   return {
     get gatewayPid() {
       return router.pid;
+    },
+    gateway: {
+      health: (abort) => router.health(abort),
+      upgrade: (abort) => router.upgrade(gatewaySettingsOf(declared().target), abort),
     },
     secrets,
     resources,

@@ -16,6 +16,7 @@ import type { ControlPlane } from '../control-plane.ts';
 import { buildServices } from './builds.ts';
 import { secretsOf } from './configuration.ts';
 import { again, deploy, rollback, type DeployParts } from './deploys.ts';
+import { foundGateway, gatewayView, soon, upgradeGateway } from './gateway-view.ts';
 import { deploymentView } from './deployment-view.ts';
 import type { OpenEnvironment } from './environments.ts';
 import { eventView } from './event-view.ts';
@@ -133,6 +134,20 @@ export class LocalControlPlane implements ControlPlane {
       }
     }
     return { platform: platform().name, services, resources, notes: running.troubles() };
+  };
+
+  gateway: ControlPlane['gateway'] = async (name) => {
+    await this.#parts.refresh();
+    const environment = this.#environment(name).name;
+    const open = this.#parts.opened().get(environment)?.gateway ?? foundGateway(this.#parts.stateDir, environment);
+    return gatewayView(environment, await open.health(soon()));
+  };
+
+  upgradeGateway: ControlPlane['upgradeGateway'] = async (name, onProgress) => {
+    await this.#parts.refresh();
+    const environment = this.#environment(name).name;
+    const { gateway } = await this.#parts.open(environment, never);
+    return upgradeGateway(environment, gateway, onProgress);
   };
 
   deployments: ControlPlane['deployments'] = async (filter) => {

@@ -1,0 +1,58 @@
+import { ExitStatus } from '../../errors.ts';
+import { gatewayLines } from '../render/gateway.ts';
+import { paint, sign } from '../render/style.ts';
+import type { Verb } from '../verb.ts';
+
+const status: Verb = {
+  definition: {
+    name: 'status',
+    summary: 'processes, addresses, queues and certificates of the gateway',
+    examples: [
+      ['veza gateway status', 'of the default environment'],
+      ['veza gateway status -e production --json', 'of another, for programs'],
+    ],
+  },
+  action: async ({ client, terminal, json, now, environment }) => {
+    const view = await client().call('gateway', { query: { environment } });
+    if (json) terminal.out(JSON.stringify(view));
+    else for (const line of gatewayLines(view, { style: terminal.style, now: now() })) terminal.out(line);
+    return ExitStatus.ok;
+  },
+};
+
+const upgrade: Verb = {
+  definition: {
+    name: 'upgrade',
+    summary: 'replace the gateway by this version, as it is declared now; no connection is lost',
+    description:
+      'New processes get the listening sockets and the table; the old ones accept nothing more and finish what they have\n' +
+      'begun, WebSockets and event streams too. When the new ones cannot start, the old ones go on unchanged.',
+    examples: [
+      ['veza gateway upgrade', 'after an update of veza, or of `listen` and TLS in veza.config.ts'],
+      ['veza gateway upgrade -e production --json', 'of another environment, for programs'],
+    ],
+  },
+  action: async ({ client, terminal, json, environment }) => {
+    const { style } = terminal;
+    const view = await client().stream(
+      'upgradeGateway',
+      { body: { environment } },
+      {
+        onItem: ({ text }) => {
+          if (!json) terminal.note(paint(style, 'dim', `  ${text}`));
+        },
+      },
+    );
+    if (json) terminal.out(JSON.stringify(view));
+    else {
+      const done = paint(style, 'green', sign(style, 'done'));
+      terminal.out(
+        `${done} The gateway of ${view.environment} runs as generation ${view.generation}, version ${view.version}.`,
+      );
+    }
+    return ExitStatus.ok;
+  },
+};
+
+/** A group of verbs: `veza gateway status`, `veza gateway upgrade`. */
+export const gateway = { name: 'gateway', summary: 'look at the gateway, or replace it', verbs: [status, upgrade] };

@@ -1,0 +1,71 @@
+import type { GatewayView } from '../../api/schemas.ts';
+import { bytesText, countText, plural, relativeText } from './numbers.ts';
+import { paint, sign, type Style } from './style.ts';
+import { table } from './table.ts';
+
+/** Days before the end of a certificate from which it is said loudly. */
+const SOON_MS = 14 * 86_400_000;
+
+/** The gateway of an environment for people: what it is, its processes, what waits, its certificates, what is wrong. */
+export function gatewayLines(
+  view: GatewayView,
+  { style, now }: { readonly style: Style; readonly now: number },
+): readonly string[] {
+  const addresses = [
+    `http ${view.http.host}:${view.http.port}`,
+    ...(view.https === null ? [] : [`https ${view.https.host}:${view.https.port}`]),
+  ];
+  const lines = [
+    `${paint(style, 'bold', `gateway of ${view.environment}`)}  ${addresses.join(', ')}`,
+    paint(
+      style,
+      'dim',
+      `version ${view.version}, generation ${view.generation}, in charge since ${relativeText(view.since, now)}, process ${view.pid}, ${plural(view.services, 'service')}`,
+    ),
+    '',
+    ...table(
+      style,
+      [
+        { title: 'worker' },
+        { title: 'state' },
+        { title: 'in flight', align: 'right' },
+        { title: 'streams', align: 'right' },
+        { title: 'queued', align: 'right' },
+        { title: 'connections', align: 'right' },
+        { title: 'memory', align: 'right' },
+      ],
+      view.workers.map(({ pid, state, since, load }) => [
+        String(pid),
+        `${state} ${relativeText(since, now)}`,
+        ...(load === null
+          ? ['silent', '', '', '', '']
+          : [
+              countText(load.inFlight),
+              countText(load.streams),
+              countText(load.queued),
+              countText(load.connections),
+              bytesText(load.memoryBytes),
+            ]),
+      ]),
+    ),
+  ];
+  if (view.queues.length > 0) {
+    lines.push('', 'waiting for an instance with room:');
+    for (const { service, queued } of view.queues) lines.push(`  ${service}  ${countText(queued)}`);
+  }
+  if (view.certificates.length > 0) {
+    lines.push(
+      '',
+      ...table(
+        style,
+        [{ title: 'certificate' }, { title: 'source' }, { title: 'expires' }],
+        view.certificates.map(({ hosts, source, expiresAt }) => {
+          const expires = relativeText(expiresAt, now);
+          return [hosts.join(' '), source, expiresAt - now < SOON_MS ? paint(style, 'red', expires) : expires];
+        }),
+      ),
+    );
+  }
+  for (const warning of view.warnings) lines.push('', `${paint(style, 'yellow', sign(style, 'warning'))} ${warning}`);
+  return lines;
+}

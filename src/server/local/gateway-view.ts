@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import type { GatewayUpgradeProgressView, GatewayView } from '../../api/schemas.ts';
+import type { GatewayHealth } from '../../core/gateway-control.ts';
+import { controlSocket, findGateway } from '../../drivers/router/gateway/gateway-process.ts';
+import { GatewayUnreachableError } from '../../errors.ts';
+import type { EnvironmentGateway } from './environments.ts';
+
+/** Milliseconds that a gateway has to say how it is. */
+const askMs = 10_000;
+/** Milliseconds that a gateway has to be replaced. */
+const upgradeMs = 60_000;
+
+export const soon = (): AbortSignal => AbortSignal.timeout(askMs);
+
+/** What a gateway says of itself, as the API shows it. */
+export function gatewayView(environment: string, health: GatewayHealth): GatewayView {
+  const { pid, version, generation, since, listen, https, certificates, services, persisted, warnings } = health;
+  return {
+    environment,
+    pid,
+    version,
+    generation,
+    since,
+    http: { host: listen.host, port: listen.port },
+    https,
+    workers: health.workers.map(({ load, ...worker }) => {
+      if (load === null) return { ...worker, load };
+      const { inFlight, streams, queued, connections, memoryBytes } = load;
+      return { ...worker, load: { inFlight, streams, queued, connections, memoryBytes } };
+    }),
+    queues: Object.entries(health.queues).map(([service, queued]) => ({ service, queued })),
+    certificates,
+    services,
+    persisted,
+    warnings,
+  };
+}
+
+/** The gateway of an environment that this control plane has not opened; it may well carry traffic. */
+export const foundGateway = (stateDir: string, environment: string): Pick<EnvironmentGateway, 'health'> => ({
+  /** @throws GatewayUnreachableError when none runs */
+  async health(signal) {
+    const folder = join(stateDir, 'environments', environment);
+    const found = await findGateway(folder, signal);
+    if (found !== null) return found.health;
+    throw new GatewayUnreachableError(await controlSocket(folder), `no gateway runs for ${environment}`);
+  },
+});
+
+/** Replaces the gateway of an environment, and says what happens. */
+export async function upgradeGateway(
+  environment: string,
+  gateway: EnvironmentGateway,
+  onProgress: (progress: GatewayUpgradeProgressView) => void,
+): Promise<GatewayView> {
+  const before = await gateway.health(soon());
+  onProgress({
+    text: `generation ${before.generation} (version ${before.version}, process ${before.pid}) is replaced`,
+  });
+  const after = await gateway.upgrade(AbortSignal.timeout(upgradeMs));
+  const active = after.workers.filter(({ state }) => state === 'active').length;
+  onProgress({ text: `generation ${after.generation} accepts connections with ${active} of its workers` });
+  const retired = after.workers.length - active;
+  if (retired > 0) onProgress({ text: `${retired} workers of the old one finish what they carry` });
+  return gatewayView(environment, after);
+}
