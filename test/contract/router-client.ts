@@ -80,9 +80,11 @@ export interface EventReader {
   close(): void;
 }
 
+/** Asks as every EventSource does (WHATWG HTML, 9.2). */
 export function openEvents(port: number): Promise<EventReader> {
   return new Promise((resolve, reject) => {
-    const request = http.get({ host: '127.0.0.1', port, path: '/events', agent: false }, (response) => {
+    const headers = { accept: 'text/event-stream' };
+    const request = http.get({ host: '127.0.0.1', port, path: '/events', headers, agent: false }, (response) => {
       let text = '';
       response.on('data', (chunk: Buffer) => (text += chunk.toString()));
       const ended = new Promise<{ clean: boolean }>((done) => {

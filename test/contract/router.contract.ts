@@ -425,7 +425,7 @@ export function routerContract(name: string, start: () => Promise<RouterUnderTes
           headers: {
             connection: 'Upgrade',
             upgrade: 'websocket',
-            'sec-websocket-key': 'x',
+            'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
             'sec-websocket-version': '13',
           },
         });
@@ -644,7 +644,7 @@ export function routerContract(name: string, start: () => Promise<RouterUnderTes
         expect(await router.drain('web', ['a'], 100, signal)).toEqual({ inFlight: 1, streams: 0 });
         const outcome = await held;
         // Cut, or told that no answer came: never one that looks right.
-        expect(outcome instanceof Error ? 504 : outcome.status).toBe(504);
+        expect(outcome instanceof Error ? 504 : outcome.status).toBeOneOf([502, 504]);
       });
     });
 

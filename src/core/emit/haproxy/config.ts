@@ -1,0 +1,374 @@
+import type { GatewaySettings } from '../../gateway-settings.ts';
+import type { RouteInForce, RouteTableEntry } from '../../route-table.ts';
+import type { Slot } from '../../slot.ts';
+import { edgeHeaderRules, edgeRequestRules } from './edge.ts';
+import { errorLine, returnProblem } from './problems.ts';
+import { backendName, backendVariants, serverOptions, serversOf } from './servers.ts';
+import { addressOf, quoted } from './text.ts';
+
+/** Where things are that the configuration names; absolute paths. */
+export interface HaproxyFiles {
+  readonly lua: string;
+  /** Folder of the sockets, short enough for socket addresses. */
+  readonly sockets: string;
+  /** Whole answers by status, `400.http`, `408.http`; and maintenance pages. */
+  readonly answers: string;
+  /** Folder of certificates with their keys; null without TLS. */
+  readonly certificates: string | null;
+}
+
+export interface HaproxyConfig {
+  readonly routes: readonly RouteInForce[];
+  readonly settings: GatewaySettings;
+  readonly files: HaproxyFiles;
+  /** Loopback port, by service, of the built-in gateway that carries streams. */
+  readonly relayPorts: Readonly<Record<string, number>>;
+  /** Tells one structure from another; `show info` says it. */
+  readonly structure: string;
+}
+
+/** Requests of one service at a time; as in the built-in gateway. */
+const maxInFlight = 4_096;
+
+/** Seconds that are told apart from streams: the line that is written at the end of each request, see docs/haproxy.md. */
+const logFormat =
+  'V1 %[date(0,us)] %[var(txn.t0)] %[var(txn.t1)] %[var(txn.service)] %[var(txn.arm)] %ST %ts %[var(txn.from)] %[var(txn.begun)] %[var(txn.preview)] %b %s';
+
+/**
+ * The whole configuration of HAProxy 2.6 or later for a table of routes. What changes without a reload is in the server
+ * lines (endpoints) and in the file of arms (weights); all else is structure.
+ *
+ * @param withServers false leaves the server lines out: two such texts are equal when no reload is needed between them
+ */
+export function emitHaproxyConfig(config: HaproxyConfig, withServers: boolean): string {
+  const entries = config.routes
+    .map(({ entry }) => entry)
+    .sort((a, b) => (a.service < b.service ? -1 : a.service > b.service ? 1 : 0));
+  return [
+    ['# Written by Veza Deploy. Changes by hand are noticed and undone; docs/haproxy.md says how this works.'],
+    globalSection(config),
+    defaultsSection(config, entries),
+    publicFrontend(config, entries),
+    ...entries.map((entry) => internalFrontend(config, entry)),
+    handOverBackends(config, entries),
+    ...entries.map((entry) => serviceBackends(config, entry, withServers)),
+  ]
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')
+    .concat('\n');
+}
+
+function globalSection({ files, settings, structure }: HaproxyConfig): string[] {
+  return [
+    'global',
+    `  description veza-${structure}`,
+    ...(settings.workers === null ? [] : [`  nbthread ${settings.workers}`]),
+    '  # One line a finished request, kept by Veza Deploy for the counts of each arm.',
+    '  log stdout format raw local0',
+    `  stats socket ${quoted(`unix@${files.sockets}/admin.sock`)} mode 600 level admin expose-fd listeners`,
+    '  # Processes that were replaced by a reload end at the latest after this.',
+    `  hard-stop-after ${Math.max(1_000, Math.ceil(settings.lingerMs))}ms`,
+    `  lua-load ${quoted(files.lua)}`,
+    '  tune.maxrewrite 4096',
+    ...(settings.https === null
+      ? []
+      : [`  ssl-default-bind-options ssl-min-ver ${settings.https.minVersion} no-tls-tickets`]),
+  ];
+}
+
+function defaultsSection({ files }: HaproxyConfig, entries: readonly RouteTableEntry[]): string[] {
+  const idle = Math.max(1_000, ...entries.map(({ proxy }) => proxy.idleTimeoutMs));
+  return [
+    'defaults',
+    '  mode http',
+    '  log global',
+    '  timeout connect 3s',
+    '  timeout http-request 10s',
+    '  timeout http-keep-alive 75s',
+    `  timeout client ${idle}ms`,
+    '  timeout server 60s',
+    '  timeout queue 3s',
+    '  # A client that goes away ends the request to the instance, too.',
+    '  option abortonclose',
+    '  # After a reload, clients keep their connections until their next answer: none is cut between two requests.',
+    '  option idle-close-on-response',
+    `  errorfile 400 ${quoted(`${files.answers}/400.http`)}`,
+    `  errorfile 408 ${quoted(`${files.answers}/408.http`)}`,
+  ];
+}
+
+const unlessRouted = '!{ var(txn.service) -m found }';
+
+/** Rules that both sides begin with. */
+function firstRules(): string[] {
+  return [
+    '  # A process that was replaced passes what still comes over kept connections on to the newest one.',
+    '  http-request set-var(txn.leaving) bool(true) if { stopping }',
+    '  http-request set-log-level silent if { var(txn.leaving) -m bool }',
+    '  http-request allow if { var(txn.leaving) -m bool }',
+    '  http-request set-var(txn.t0) date(0,us)',
+    '  http-request set-var(txn.id) req.hdr(x-request-id) if { req.hdr(x-request-id) -m reg ^[A-Za-z0-9._:+/=@-]{1,128}$ }',
+    '  http-request set-var(txn.id) uuid() if !{ var(txn.id) -m found }',
+    '  http-request set-var(txn.host) req.hdr(host),lower,regsub(:[0-9]*$,),regsub([.]$,)',
+  ];
+}
+
+/** Rules that both sides end with: the arm, and what the instance gets to know. */
+function lastRules(entries: readonly RouteTableEntry[], side: 'public' | 'internal'): string[] {
+  const large = entries.flatMap(({ service, proxy }) => {
+    if (proxy.maxBodyBytes === null) return [];
+    const condition = `if { var(txn.service) -m str ${service} } { req.hdr_val(content-length) gt ${proxy.maxBodyBytes} }`;
+    return [`  http-request ${returnProblem('body-too-large')} ${condition}`];
+  });
+  const limited = entries.filter(({ proxy }) => proxy.maxBodyBytes !== null).map(({ service }) => service);
+  return [
+    `  http-request lua.veza_pick ${side}`,
+    '  # What must end at a boundary (WebSockets, events) or be measured on the way goes through the built-in gateway.',
+    '  http-request set-var(txn.relay) bool(true) if { req.hdr(upgrade) -m found } || { req.hdr(accept) -m sub text/event-stream }',
+    ...(limited.length === 0
+      ? []
+      : [
+          `  http-request set-var(txn.relay) bool(true) if { var(txn.service) -m str ${limited.join(' ')} } !{ req.hdr(content-length) -m found } !{ method GET HEAD OPTIONS TRACE }`,
+        ]),
+    ...large,
+    `  http-request ${returnProblem('no-endpoint')} if { var(txn.none) -m bool }`,
+    '  http-request set-var(txn.variant) str(.once)',
+    '  http-request set-var(txn.variant) str() if { method GET HEAD OPTIONS TRACE PUT DELETE } !{ req.hdr(content-length) -m found } !{ req.hdr(transfer-encoding) -m found }',
+    '  http-request set-var(txn.variant) str() if { method GET HEAD OPTIONS TRACE PUT DELETE } { req.hdr_val(content-length) eq 0 }',
+    '  http-request lua.veza_hop if { req.hdr(connection) -m found } !{ req.hdr(connection),lower -m str close keep-alive upgrade }',
+    '  http-request del-header te',
+    '  http-request del-header keep-alive',
+    '  http-request del-header proxy-connection',
+    '  http-request del-header proxy-authorization',
+    '  http-request set-header x-request-id %[var(txn.id)]',
+    '  http-request add-header via "1.1 veza"',
+    '  http-request set-header x-veza-arm %[var(txn.travels)] if { var(txn.travels) -m found }',
+  ];
+}
+
+/** What every answer says, an instance's or our own. */
+function answerRules(): string[] {
+  return [
+    '  http-after-response allow if { var(txn.leaving) -m bool }',
+    '  http-after-response set-var(txn.t1) date(0,us)',
+    '  http-after-response set-header x-request-id %[var(txn.id)] if { var(txn.id) -m found }',
+    '  http-after-response set-header x-veza-release %[var(txn.release)] if { var(txn.from) -m str i } { var(txn.release) -m found }',
+    '  http-after-response set-header x-veza-release %[var(txn.other)] if { var(txn.from) -m str i } { srv_name -m beg other: } { var(txn.other) -m found }',
+    '  http-after-response add-header set-cookie %[var(txn.set_cookie)] if { var(txn.set_cookie) -m found }',
+    '  # HAProxy has 503 for instances that cannot be reached; here it is 502, and 503 that there is none.',
+    '  http-after-response set-status 502 reason "Bad Gateway" if { res.hdr(x-veza-error) -m str connect-failed }',
+  ];
+}
+
+function choiceOfBackend(side: string): string[] {
+  return [
+    `  log-format "${logFormat}"`,
+    `  use_backend next.${side} if { var(txn.leaving) -m bool }`,
+    '  use_backend %[var(txn.service)].relay if { var(txn.relay) -m bool }',
+    '  use_backend %[var(txn.service)].%[var(txn.slot)]%[var(txn.variant)]',
+  ];
+}
+
+function publicFrontend({ settings, files }: HaproxyConfig, entries: readonly RouteTableEntry[]): string[] {
+  const { https } = settings;
+  const tls =
+    https === null || files.certificates === null
+      ? []
+      : [
+          `  bind ${addressOf(https.host, https.port)} id 2 ssl crt ${quoted(files.certificates)} alpn ${https.http2 ? 'h2,' : ''}http/1.1`,
+          `  bind ${quoted(`unix@${files.sockets}/next.public-tls.sock`)} id 12 mode 600 accept-proxy`,
+        ];
+  const secure = tls.length === 0 ? [] : ['  http-request set-var(txn.secure) bool(true) if { so_id 2 12 }'];
+  const port = https === null || https.port === 443 ? '' : `:${https.port}`;
+  const redirect =
+    https?.redirect === true
+      ? [
+          `  http-request redirect location "https://%[var(txn.host)]${port}%[pathq]" code 308 if !{ var(txn.secure) -m bool }`,
+        ]
+      : [];
+  const hsts = https?.hsts ?? null;
+  return [
+    'frontend public',
+    `  bind ${addressOf(settings.http.host, settings.http.port)} id 1`,
+    `  bind ${quoted(`unix@${files.sockets}/next.public.sock`)} id 11 mode 600 accept-proxy`,
+    ...tls,
+    ...firstRules(),
+    ...secure,
+    '  # Most specific host first, then the longest path, in whole segments.',
+    ...routingRules(entries),
+    `  http-request ${returnProblem('no-route')} if ${unlessRouted}`,
+    ...redirect,
+    ...entries.flatMap((entry) => edgeRequestRules(entry, files.answers)),
+    '  # Only the router says where a request came from and which arm it takes.',
+    '  http-request del-header x-veza- -m beg',
+    '  http-request del-header forwarded',
+    '  http-request set-header x-forwarded-for %[src]',
+    `  http-request set-header x-forwarded-proto ${secure.length === 0 ? 'http' : '%[var(txn.secure),iif(https,http)]'}`,
+    '  http-request set-header x-forwarded-host %[req.hdr(host)]',
+    ...lastRules(entries, 'public'),
+    ...answerRules(),
+    ...entries.flatMap((entry) => edgeHeaderRules(entry)),
+    ...(hsts === null
+      ? []
+      : [
+          `  http-after-response set-header strict-transport-security "max-age=${hsts.maxAgeSeconds}${hsts.includeSubDomains ? '; includeSubDomains' : ''}${hsts.preload ? '; preload' : ''}" if { var(txn.secure) -m bool }`,
+        ]),
+    ...(tls.length === 0 ? [] : ['  use_backend next.public-tls if { var(txn.leaving) -m bool } { so_id 2 12 }']),
+    ...choiceOfBackend('public'),
+  ];
+}
+
+function internalFrontend({ files }: HaproxyConfig, entry: RouteTableEntry): string[] {
+  const { service, internalPort } = entry;
+  return [
+    `# Services of the platform reach ${service} here.`,
+    `frontend internal.${service}`,
+    `  bind ipv4@127.0.0.1:${internalPort}`,
+    `  bind ${quoted(`unix@${files.sockets}/next.internal.${service}.sock`)} mode 600 accept-proxy`,
+    ...firstRules(),
+    `  http-request set-var(txn.service) str(${service})`,
+    '  http-request set-var(txn.wish) req.hdr(x-veza-arm)',
+    '  http-request set-var(txn.preview) bool(true) if { req.hdr(x-veza-preview) -m str 1 }',
+    '  http-request del-header x-veza-arm',
+    '  http-request add-header x-forwarded-for %[src]',
+    '  http-request set-header x-forwarded-proto http if !{ req.hdr(x-forwarded-proto) -m found }',
+    '  http-request set-header x-forwarded-host %[req.hdr(host)] if !{ req.hdr(x-forwarded-host) -m found }',
+    ...lastRules([entry], 'internal'),
+    ...answerRules(),
+    ...choiceOfBackend(`internal.${service}`),
+  ];
+}
+
+interface Rule {
+  readonly host: string | null;
+  readonly path: string;
+  readonly service: string;
+}
+
+/** The rules of the gateway's matcher (docs/gateway.md), each only while none before it fitted. */
+function routingRules(entries: readonly RouteTableEntry[]): string[] {
+  const rules: Rule[] = entries.flatMap(({ service, public: route }) => {
+    if (route === null) return [];
+    const paths = route.paths.length === 0 ? ['/'] : route.paths;
+    const hosts = route.hosts.length === 0 ? ['*'] : route.hosts;
+    return hosts.flatMap((host) =>
+      paths.map((path) => ({
+        host: host === '*' ? null : host.toLowerCase().replace(/\.$/, ''),
+        path: path.replace(/\/+$/, ''),
+        service,
+      })),
+    );
+  });
+  const rank = ({ host }: Rule): number => (host === null ? 2 : host.startsWith('*.') ? 1 : 0);
+  const ordered = rules.sort(
+    (a, b) =>
+      rank(a) - rank(b) ||
+      (rank(a) === 1 ? (b.host ?? '').length - (a.host ?? '').length : 0) ||
+      b.path.length - a.path.length,
+  );
+  return ordered.flatMap(({ host, path, service }) => {
+    const ofHost =
+      host === null
+        ? ''
+        : host.startsWith('*.')
+          ? ` { var(txn.host) -m end ${quoted(host.slice(1))} }`
+          : ` { var(txn.host) -m str ${quoted(host)} }`;
+    const rule = `  http-request set-var(txn.service) str(${service}) if ${unlessRouted}${ofHost}`;
+    if (path === '') return [rule];
+    return [`${rule} { path -m str ${quoted(path)} }`, `${rule} { path -m beg ${quoted(`${path}/`)} }`];
+  });
+}
+
+/** Ways from a process that was replaced to the newest one, by private sockets. */
+function handOverBackends({ files, settings }: HaproxyConfig, entries: readonly RouteTableEntry[]): string[] {
+  const names = [
+    'public',
+    ...(settings.https === null ? [] : ['public-tls']),
+    ...entries.map(({ service }) => `internal.${service}`),
+  ];
+  return names.flatMap((name) => [
+    `backend next.${name}`,
+    '  timeout server 1d',
+    '  timeout tunnel 1d',
+    '  http-reuse never',
+    `  server newest ${quoted(`unix@${files.sockets}/next.${name}.sock`)} send-proxy-v2`,
+  ]);
+}
+
+const instanceAnswerRules = [
+  '  http-response set-var(txn.from) str(i)',
+  '  http-response del-header x-veza- -m beg',
+  '  http-response lua.veza_hop if { res.hdr(connection) -m found } !{ res.hdr(connection),lower -m str close keep-alive upgrade }',
+  '  http-response del-header keep-alive',
+  '  http-response del-header proxy-authenticate',
+  '  http-response del-header proxy-connection',
+];
+
+const beginRule =
+  '  http-response lua.veza_begin if { res.hdr(content-type) -m beg text/event-stream } !{ res.hdr(content-length) -m found }';
+
+function serviceBackends(config: HaproxyConfig, entry: RouteTableEntry, withServers: boolean): string[] {
+  const { service, proxy, edge } = entry;
+  const slots: readonly Slot[] = ['blue', 'green'];
+  const servers = withServers ? serversOf(entry) : [];
+  const compression = edge.compress
+    ? [
+        '  compression algo gzip',
+        '  compression type text/html text/plain text/css text/csv text/javascript text/xml application/json application/javascript application/xml application/problem+json application/manifest+json image/svg+xml',
+      ]
+    : [];
+  const lines = slots.flatMap((slot) =>
+    backendVariants.flatMap((variant) => {
+      const backend = backendName(service, slot, variant);
+      return [
+        `backend ${backend}`,
+        '  balance leastconn',
+        '  option allbackups',
+        '  option redispatch 1',
+        '  retries 5',
+        ...(variant === ''
+          ? ['  retry-on conn-failure empty-response', '  http-reuse safe']
+          : [
+              '  # Not to be sent twice: only on a connection of its own.',
+              '  option http-server-close',
+              '  http-reuse never',
+            ]),
+        `  timeout server ${proxy.responseTimeoutMs}ms`,
+        ...compression,
+        `  http-request ${returnProblem('overloaded')} if { be_conn gt ${maxInFlight} }`,
+        ...instanceAnswerRules,
+        beginRule,
+        `  ${errorLine(500, 'instance-failed')}`,
+        `  ${errorLine(502, 'instance-failed')}`,
+        `  ${errorLine(503, 'connect-failed')}`,
+        `  ${errorLine(504, 'response-timeout')}`,
+        ...servers
+          .filter((server) => server.backend === backend)
+          .map(
+            ({ name, host, port, backup, enabled }) =>
+              `  server ${name} ${addressOf(host, port)} ${serverOptions}${backup ? ' backup' : ''}${enabled ? '' : ' disabled'}`,
+          ),
+      ];
+    }),
+  );
+  const relayMs = Math.max(proxy.responseTimeoutMs, proxy.idleTimeoutMs) + 10_000;
+  return [
+    `# ${service}`,
+    ...lines,
+    `backend ${service}.relay`,
+    '  option http-server-close',
+    '  option http-no-delay',
+    '  http-reuse never',
+    '  retries 5',
+    `  timeout server ${relayMs}ms`,
+    `  timeout tunnel ${relayMs}ms`,
+    '  http-response set-var(txn.from) str(r)',
+    '  http-response set-var(txn.from) str(g) if { res.hdr(x-veza-error) -m found }',
+    '  http-response lua.veza_begin if { status 101 }',
+    beginRule,
+    `  ${errorLine(502, 'instance-failed')}`,
+    `  ${errorLine(503, 'connect-failed')}`,
+    `  ${errorLine(504, 'response-timeout')}`,
+    `  server gateway ipv4@127.0.0.1:${config.relayPorts[service] ?? 0}`,
+  ];
+}

@@ -1,0 +1,16 @@
+/** A word of HAProxy's configuration that stands for exactly this text. */
+export const quoted = (text: string): string => `"${text.replaceAll(/[\\"$]/g, (character) => `\\${character}`)}"`;
+
+/** The same where HAProxy reads a log format: `%` means itself. */
+export const quotedFormat = (text: string): string => quoted(text.replaceAll('%', '%%'));
+
+/** An argument of a Lua converter: everything odd is percent-encoded. */
+export const converterArgument = (text: string): string =>
+  Array.from(new TextEncoder().encode(text), (byte) => {
+    const character = String.fromCharCode(byte);
+    return /[A-Za-z0-9/_.-]/.test(character) ? character : `%${byte.toString(16).padStart(2, '0')}`;
+  }).join('');
+
+/** An address as `bind` and `server` want it. */
+export const addressOf = (host: string, port: number): string =>
+  `${host.includes(':') ? `ipv6@${host}` : `ipv4@${host}`}:${port}`;
