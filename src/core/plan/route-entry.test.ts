@@ -3,8 +3,9 @@ import { Ledger } from '../rollout/ledger.ts';
 import type { DeploymentState } from '../rollout/state.ts';
 import { testLeg, testPlan } from '../rollout/testing/plans.ts';
 import { Stage } from '../rollout/testing/stage.ts';
+import { plainEdge } from '../route-table.ts';
 import type { Service } from '../spec/platform.ts';
-import { routeEntry } from './route-entry.ts';
+import { routeEntry, type RouteFacts } from './route-entry.ts';
 
 const declared = {
   route: { hosts: [], paths: ['/'], sticky: false, canaryHeader: { name: 'canary', value: 'true' } },
@@ -88,5 +89,29 @@ describe('the route of a service', () => {
     // The write was not acknowledged, and is taken back while the router cannot be reached.
     const takenBack = { ...stage.state, legs: [{ ...asked, routing: 0, weight: 0 }] };
     expect(entryFor(takenBack, nothing)).toMatchObject({ public: null, candidateWeight: 0 });
+  });
+
+  describe('at the edge', () => {
+    const edge = { headers: { 'x-a': 'b' }, compress: true, rateLimits: [], hidden: ['/metrics'] };
+    const entryOf = (service: Service, maintenance: RouteFacts['maintenance']) =>
+      routeEntry({
+        service: 'api',
+        record: before,
+        deployment: null,
+        declared: service,
+        internalPort: 4_000,
+        endpoints: () => [],
+        ...(maintenance === undefined ? {} : { maintenance }),
+      })?.edge;
+
+    it('does what the release that is live declares, and what somebody decided', () => {
+      expect(entryOf({ ...declared, edge }, undefined)).toEqual({ ...edge, maintenance: null });
+      const page = { retryAfterSeconds: 60, html: null };
+      expect(entryOf({ ...declared, edge }, page)).toEqual({ ...edge, maintenance: page });
+    });
+
+    it('does nothing for a release that was built before there was one', () => {
+      expect(entryOf(declared, null)).toEqual(plainEdge);
+    });
   });
 });
