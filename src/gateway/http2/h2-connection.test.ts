@@ -327,11 +327,11 @@ describe('answers', () => {
 describe('the end of a connection', () => {
   test('after GOAWAY a request that was on its way is served, the running one is finished, then the connection ends', async () => {
     const held: Seen[] = [];
-    const { port, connections, sockets } = await server((one) => void held.push(one));
-    const client = await raw(port);
+    const started = await server((one) => void held.push(one));
+    const client = await raw(started.port);
     client.request(1, get('/slow'));
     await until(() => held.length === 1, 'the request');
-    connections[0]?.goAway();
+    started.connections[0]?.goAway();
     client.request(3, get('/on-its-way'));
     await until(() => held.length === 2, 'the second request');
     const ping = (): { payload: Buffer } | undefined =>
@@ -344,7 +344,7 @@ describe('the end of a connection', () => {
     expect(goaways()).toEqual([2 ** 31 - 1, 3]);
     for (const one of held) answerWithPath(one);
     await until(() => client.answered(1) && client.answered(3), 'both answers');
-    await until(() => client.closed && sockets() === 0, 'the end of the connection');
+    await until(() => client.closed && started.sockets() === 0, 'the end of the connection');
     expect(client.goaway).toBe(errorCode.noError);
   });
 
@@ -360,24 +360,24 @@ describe('the end of a connection', () => {
   });
 
   test.each([
-    ['says nothing', (_: RawHttp2) => {}],
+    ['says nothing', () => {}],
     [
       'stops in its first header block',
-      (client: RawHttp2) => client.send(frame(frameType.headers, 0, 1, headerBlock(get()))),
+      (client: RawHttp2) => void client.send(frame(frameType.headers, 0, 1, headerBlock(get()))),
     ],
   ])('a client that %s is let go', async (_, act) => {
-    const { port, sockets } = await server(undefined, { headersTimeoutMs: 100 });
-    const client = await raw(port);
+    const started = await server(undefined, { headersTimeoutMs: 100 });
+    const client = await raw(started.port);
     act(client);
-    await until(() => client.closed && sockets() === 0, 'the end of the connection');
+    await until(() => client.closed && started.sockets() === 0, 'the end of the connection');
   });
 
   test('an idle connection is kept for keepAliveMs, with GOAWAY at its end', async () => {
-    const { port, sockets } = await server(undefined, { keepAliveMs: 100 });
-    const client = session(port);
+    const started = await server(undefined, { keepAliveMs: 100 });
+    const client = session(started.port);
     const said = new Promise<number>((resolve) => client.once('goaway', resolve));
     await ask(client, {});
     expect(await said).toBe(constants.NGHTTP2_NO_ERROR);
-    await until(() => sockets() === 0, 'the end of the connection');
+    await until(() => started.sockets() === 0, 'the end of the connection');
   });
 });

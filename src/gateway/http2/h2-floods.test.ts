@@ -180,7 +180,7 @@ const floods: readonly Flood[] = [
 
 describe('a flood ends its connection, and nobody else’s', () => {
   test.each(floods)('$name', async ({ begin, piece, most, codes }) => {
-    const { port, sockets, connections } = await server(({ request, stream }) => {
+    const started = await server(({ request, stream }) => {
       if (request.target !== '/upload' && request.body.kind === 'none') {
         stream.begin(200, '', [], 2, true);
         stream.write(Buffer.from('ok'));
@@ -189,16 +189,16 @@ describe('a flood ends its connection, and nobody else’s', () => {
         stream.resumeBody();
       }
     });
-    const client = await raw(port);
+    const client = await raw(started.port);
     begin?.(client);
     const before = process.memoryUsage().rss;
     await flood(client, piece, most);
     await until(() => client.goaway !== null || client.closed, 'the connection is ended');
     expect(codes).toContain(client.goaway);
     expect(process.memoryUsage().rss - before).toBeLessThan(128 * 1_048_576);
-    expect(await answers(port)).toBe(200);
-    await until(() => connections[0]?.openStreams === 0, 'its streams are over');
-    await until(() => sockets() <= 1 && client.closed, 'its socket is closed');
+    expect(await answers(started.port)).toBe(200);
+    await until(() => started.connections[0]?.openStreams === 0, 'its streams are over');
+    await until(() => started.sockets() <= 1 && client.closed, 'its socket is closed');
   });
 });
 
@@ -237,19 +237,19 @@ describe('what is no flood', () => {
 
 test('a client that reads nothing holds a bounded part of each answer, and its socket is closed with it', async () => {
   const chunk = Buffer.alloc(16_384, 'x');
-  const { port, seen, connections, sockets } = await server(({ stream }) => {
+  const started = await server(({ stream }) => {
     stream.begin(200, '', [], null, true);
     let blocked = false;
     while (!blocked) blocked = !stream.write(chunk);
   });
   // A window of 2 GB for each stream: what holds it back is that it does not read its socket.
-  const client = await raw(port, Buffer.from([0, 4, 0x7f, 0xff, 0xff, 0xff]));
+  const client = await raw(started.port, Buffer.from([0, 4, 0x7f, 0xff, 0xff, 0xff]));
   client.send(frame(frameType.windowUpdate, 0, 0, uint32(2 ** 31 - 1 - 65_535)));
   client.socket.pause();
   for (let n = 0; n < 100; n += 1) client.request(2 * n + 1, get());
-  await until(() => seen.length === 100, 'a hundred requests');
-  const pending = seen.reduce((sum, one) => sum + one.stream.pendingBytes, 0);
+  await until(() => started.seen.length === 100, 'a hundred requests');
+  const pending = started.seen.reduce((sum, one) => sum + one.stream.pendingBytes, 0);
   expect(pending).toBeLessThanOrEqual(100 * (65_536 + chunk.length));
-  connections[0]?.destroy();
-  await until(() => sockets() === 0, 'its socket is closed');
+  started.connections[0]?.destroy();
+  await until(() => started.sockets() === 0, 'its socket is closed');
 });

@@ -14,6 +14,7 @@ const lowerToken = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 const originForm = /^\/[\x21\x22\x24-\x7e]*$/;
 /** Host and port, without user information. */
 const authorityForm = /^(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]+)(?::[0-9]{1,5})?$/;
+// oxlint-disable-next-line no-control-regex -- they are what it looks for
 const controls = /[\0-\x08\x0a-\x1f\x7f]/;
 
 /** Fields of a connection: HTTP/2 has its own ways for them (RFC 9113, 8.2.2). */

@@ -40,7 +40,7 @@ axios.defaults.adapter = async (config) => {
   call.problem = null;
   try {
     const { statusCode, headers, body } = await request(config.url ?? '', {
-      method: (config.method ?? 'get').toUpperCase() as Dispatcher.HttpMethod,
+      method: (config.method ?? 'get').toUpperCase(),
       headers: { ...config.headers.toJSON(), 'user-agent': userAgent } as Record<string, string>,
       body: (config.data ?? null) as string | null,
       dispatcher: call.dispatcher,

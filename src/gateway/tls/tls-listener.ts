@@ -12,6 +12,16 @@ export interface TlsOptions {
   readonly handshakeTimeoutMs: number;
 }
 
+export interface TlsAcceptance {
+  /**
+   * Takes no more connections. Handshakes that are under way are finished and handed over, or a client would lose its
+   * connection to a gateway that is being replaced; the deadline bounds them.
+   */
+  close(): void;
+  /** Connections whose handshake is not over. */
+  readonly handshakes: number;
+}
+
 /**
  * Encrypts what comes in by a socket that is already listening. The certificate is looked up at each handshake, so replacing
  * them cuts nothing. A name that no certificate has gets the default one, as a client without SNI does: its user sees which
@@ -23,7 +33,7 @@ export function acceptTls(
   listening: Server,
   options: TlsOptions,
   onConnection: (socket: TLSSocket, protocol: 'h2' | 'http/1.1') => void,
-): { close(): void } {
+): TlsAcceptance {
   const { book, minVersion, http2, handshakeTimeoutMs } = options;
   const shaking = new Set<Socket>();
   const protocols = http2 ? ['h2', 'http/1.1'] : ['http/1.1'];
@@ -77,10 +87,11 @@ export function acceptTls(
 
   listening.on('connection', accept);
   return {
-    /** Takes no more connections; handshakes that are not over are given up, what was handed over stays. */
     close() {
       listening.off('connection', accept);
-      for (const raw of shaking) raw.destroy();
+    },
+    get handshakes() {
+      return shaking.size;
     },
   };
 }

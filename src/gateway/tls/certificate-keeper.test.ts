@@ -1,0 +1,207 @@
+import { randomBytes, X509Certificate } from 'node:crypto';
+import { mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { until } from '../../../test/contract/router-instance.ts';
+import type { CertificateSource } from '../../core/gateway-settings.ts';
+import type { CertificateBundle } from './certificate-bundle.ts';
+import { CertificateKeeper } from './certificate-keeper.ts';
+import { makeAuthority, makeLeaf, type PemPair } from './x509.ts';
+
+const dayMs = 86_400_000;
+const open: CertificateKeeper[] = [];
+let folder: string;
+let clock = 0;
+let shown: readonly CertificateBundle[] = [];
+let published = 0;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'veza-certificates-'));
+  clock = Date.now();
+  shown = [];
+  published = 0;
+});
+
+afterEach(async () => {
+  for (const keeper of open.splice(0)) await keeper.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function keeperOf(...certificates: readonly CertificateSource[]): Promise<CertificateKeeper> {
+  const keeper = new CertificateKeeper({
+    https: { certificates },
+    folder: join(folder, 'state'),
+    log: () => {},
+    now: () => clock,
+    random: () => 0.5,
+    onCertificates: (bundles) => {
+      shown = bundles;
+      published += 1;
+    },
+    onChallenges: () => Promise.reject(new Error('nobody asked for challenges')),
+  });
+  open.push(keeper);
+  await keeper.start();
+  return keeper;
+}
+
+const file = (name: string): string => join(folder, name);
+const files = (): CertificateSource => ({ kind: 'files', certificate: file('chain.pem'), key: file('key.pem') });
+
+async function pairOf(hosts: readonly string[], ms = 90 * dayMs, from = clock): Promise<PemPair> {
+  return await makeLeaf(hosts, null, { from, ms }, randomBytes(16));
+}
+
+async function put(name: string, content: string): Promise<void> {
+  await writeFile(file(`${name}.new`), content);
+  await rename(file(`${name}.new`), file(name));
+}
+
+async function putPair({ certificate, key }: PemPair): Promise<void> {
+  await put('chain.pem', certificate);
+  await put('key.pem', key);
+}
+
+describe('files', () => {
+  test('the hosts are those that the certificate names', async () => {
+    await putPair(await pairOf(['A.test', '*.b.test', '127.0.0.1']));
+    const keeper = await keeperOf(files());
+    expect(shown[0]).toMatchObject({ source: 'files', hosts: ['a.test', '*.b.test', '127.0.0.1'] });
+    expect(keeper.warnings).toEqual([]);
+  });
+
+  test('replaced files are taken up by themselves, once both are there', async () => {
+    await putPair(await pairOf(['a.test']));
+    const keeper = await keeperOf(files());
+    const next = await pairOf(['b.test']);
+    await put('key.pem', next.key);
+    await put('chain.pem', next.certificate);
+    await until(() => shown[0]?.hosts[0] === 'b.test', 'the new certificate');
+    expect(keeper.warnings).toEqual([]);
+    expect(published).toBe(2);
+  });
+
+  test('files that nobody announced are looked at within a minute', async () => {
+    const keeper = await keeperOf(files());
+    expect(shown).toEqual([]);
+    expect(keeper.warnings[0]).toMatch(/chain\.pem cannot be used: it cannot be read \(ENOENT\)/);
+    await putPair(await pairOf(['a.test']));
+    clock += 61_000;
+    await keeper.tick();
+    expect(shown[0]?.hosts).toEqual(['a.test']);
+    expect(keeper.warnings).toEqual([]);
+  });
+
+  test.each<[string, (good: PemPair) => Promise<Partial<PemPair>>, RegExp]>([
+    [
+      'a key of another',
+      async () => ({ key: (await pairOf(['a.test'])).key }),
+      /key\.pem .*not the key of the certificate/,
+    ],
+    ['no certificate', async () => ({ certificate: 'nonsense' }), /chain\.pem .*no PEM certificate/],
+    [
+      'half a certificate',
+      async (good) => ({ certificate: good.certificate.replace(/^MI.{40}/m, '') }),
+      /chain\.pem .*cannot be read/,
+    ],
+    ['no key', async () => ({ key: 'nonsense' }), /key\.pem .*no PEM private key/],
+    [
+      'a key with a passphrase',
+      async () => ({ key: '-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA==\n-----END ENCRYPTED PRIVATE KEY-----\n' }),
+      /key\.pem .*passphrase/,
+    ],
+    ['an expired one', async () => await pairOf(['a.test'], dayMs, clock - 10 * dayMs), /chain\.pem .*expired on/],
+    [
+      'a chain in the wrong order',
+      async (good) => ({ ...good, certificate: `${good.certificate}${(await pairOf(['c.test'])).certificate}` }),
+      /certificate 2 .*did not sign certificate 1/,
+    ],
+    [
+      'an authority’s',
+      async () => await makeAuthority('x', { from: clock, ms: dayMs }, randomBytes(16)),
+      /that of an authority/,
+    ],
+  ])('%s leaves the old one in use, and the warning names what is wrong', async (_, broken, reason) => {
+    const good = await pairOf(['a.test']);
+    await putPair(good);
+    const keeper = await keeperOf(files());
+    await putPair({ ...(await pairOf(['b.test'])), ...(await broken(good)) });
+    clock += 61_000;
+    await keeper.tick();
+    expect(keeper.warnings[0]).toMatch(reason);
+    expect(keeper.warnings[0]).toContain(`valid until ${new Date(shown[0]?.notAfter ?? 0).toISOString()}`);
+    expect(shown[0]?.certificate).toBe(good.certificate);
+
+    await putPair(await pairOf(['c.test']));
+    clock += 61_000;
+    await keeper.tick();
+    expect(shown[0]?.hosts).toEqual(['c.test']);
+    expect(keeper.warnings).toEqual([]);
+  });
+
+  test('one that nobody renews is warned of in the last sixth of its life, and shown when there is no other', async () => {
+    await putPair(await pairOf(['a.test'], 60 * dayMs));
+    const keeper = await keeperOf(files());
+    expect(keeper.warnings).toEqual([]);
+    clock += 51 * dayMs;
+    expect(keeper.warnings[0]).toMatch(/expires on/);
+    clock += 10 * dayMs;
+    expect(keeper.warnings[0]).toMatch(/expired on/);
+    await keeperOf(files());
+    expect(shown[0]?.hosts).toEqual(['a.test']);
+  });
+});
+
+describe('development', () => {
+  const development: CertificateSource = { kind: 'development', hosts: ['localhost', 'App.test'] };
+
+  test('a certificate of an authority that stays the same; its key is nobody else’s to read', async () => {
+    const keeper = await keeperOf(development);
+    const ca = await readFile(join(folder, 'state', 'development-ca.pem'), 'utf8');
+    const leaf = new X509Certificate(shown[0]?.certificate ?? '');
+    expect(leaf.verify(new X509Certificate(ca).publicKey)).toBe(true);
+    expect(leaf.checkHost('app.test')).toBe('app.test');
+    expect((await stat(join(folder, 'state', 'development-ca.key'))).mode & 0o777).toBe(0o600);
+    expect(keeper.status[0]?.note).toContain(join(folder, 'state', 'development-ca.pem'));
+
+    const first = shown[0]?.certificate;
+    await keeperOf(development);
+    expect(shown[0]?.certificate).toBe(first);
+    await keeperOf({ kind: 'development', hosts: ['other.test'] });
+    expect(shown[0]?.hosts).toEqual(['other.test']);
+    expect(await readFile(join(folder, 'state', 'development-ca.pem'), 'utf8')).toBe(ca);
+  });
+
+  test('it is renewed after two thirds of thirty days, and when it is asked for', async () => {
+    const keeper = await keeperOf(development);
+    const first = shown[0]?.certificate;
+    clock += 19 * dayMs;
+    await keeper.tick();
+    expect(shown[0]?.certificate).toBe(first);
+    clock += 2 * dayMs;
+    await keeper.tick();
+    const second = shown[0]?.certificate;
+    expect(second).not.toBe(first);
+    await keeper.renew('localhost');
+    expect(shown[0]?.certificate).not.toBe(second);
+  });
+
+  test('an authority that is damaged is not replaced behind people’s backs', async () => {
+    await keeperOf(development);
+    await writeFile(join(folder, 'state', 'development-ca.pem'), 'damaged');
+    const keeper = await keeperOf({ kind: 'development', hosts: ['other.test'] });
+    expect(keeper.warnings[0]).toMatch(/development-ca\.pem cannot be used: it is damaged/);
+    expect(await readFile(join(folder, 'state', 'development-ca.pem'), 'utf8')).toBe('damaged');
+  });
+});
+
+test('several sources are shown in the order of the declaration, and one that fails hurts no other', async () => {
+  const keeper = await keeperOf(files(), { kind: 'development', hosts: ['localhost'] });
+  expect(shown.map(({ source }) => source)).toEqual(['development']);
+  await putPair(await pairOf(['a.test']));
+  clock += 61_000;
+  await keeper.tick();
+  expect(shown.map(({ source }) => source)).toEqual(['files', 'development']);
+  expect(Object.keys(shown[0] ?? {}).toSorted()).toEqual(['certificate', 'hosts', 'key', 'notAfter', 'source']);
+});
