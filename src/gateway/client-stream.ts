@@ -48,7 +48,10 @@ export interface ClientStream {
   readonly bodyComplete: boolean;
   /** Bytes of the answer that the client has not taken. */
   readonly pendingBytes: number;
-  /** Called with the bytes behind the head taken over too; HTTP/1.1 upgrades only. */
+  /**
+   * Gives the socket away, with the bytes that came behind the head; HTTP/1.1 upgrades only. In the same turn somebody else
+   * must be told to hear of it: see `handOver`.
+   */
   takeOver(): { readonly socket: Duplex; readonly head: Buffer };
 }
 

@@ -89,7 +89,7 @@ export class ListenerHost implements ClientHost {
       return false;
     }
     this.#sockets += 1;
-    socket.once('close', this.#socketClosed);
+    socket.on('close', this.#socketClosed);
     return true;
   }
 

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { EndReason, Flight } from './flight.ts';
 import type { InstanceConnection, InstanceUser } from './http1/instance-connection.ts';
 import type { Upstream } from './upstream.ts';
+import { handOver, type SocketUser } from './http1/socket-user.ts';
 import { closeFrame, FrameScanner } from './websocket-frames.ts';
 
 /** Milliseconds that a fragmented message gets to end before the Close goes between its fragments. */
@@ -20,7 +21,7 @@ const closeCodes: Readonly<Record<EndReason, { readonly code: number; readonly r
  * frames, so that it can end it as the protocol wants (RFC 6455, 7.1): a Close to both sides, each between two frames,
  * the client's Close awaited, then TCP. There may be very many of these, most of them idle: each is a few numbers.
  */
-export class Tunnel implements Flight, InstanceUser {
+export class Tunnel implements Flight, InstanceUser, SocketUser {
   previous: Flight | null = null;
   following: Flight | null = null;
   readonly isStream = true;
@@ -70,17 +71,12 @@ export class Tunnel implements Flight, InstanceUser {
 
   /** @param head bytes that the client sent right behind its request */
   start(head: Buffer): void {
-    const client = this.#client as Owned;
-    client[tunnelOf] = this;
-    client.on('error', onError);
-    client.on('drain', onDrain);
-    client.once('close', onClose);
-    client.once('end', onEnd);
-    if (head.length > 0) this.clientData(head);
-    client.on('data', onData);
+    const client = this.#client;
+    handOver(client, this);
+    if (head.length > 0) this.received(head);
     client.resume();
     // One side may have gone while the other was still agreeing.
-    if (client.destroyed) this.clientClosed();
+    if (client.destroyed) this.closed();
   }
 
   tell(reason: EndReason): void {
@@ -170,7 +166,7 @@ export class Tunnel implements Flight, InstanceUser {
 
   // What the client says.
 
-  clientData(bytes: Buffer): void {
+  received(bytes: Buffer): void {
     this.#lastActivity = this.#clock.now();
     const up = this.#up;
     let end = this.#closeSentUp ? 0 : bytes.length;
@@ -188,16 +184,16 @@ export class Tunnel implements Flight, InstanceUser {
     if (this.#closeSentDown && up?.closeSeen === true) this.#finishClosing();
   }
 
-  clientDrained(): void {
+  drained(): void {
     this.#lastActivity = this.#clock.now();
     this.#instance.resume();
   }
 
-  clientEnded(): void {
+  ended(): void {
     this.#instance.endRaw();
   }
 
-  clientClosed(): void {
+  closed(): void {
     if (!this.#clientOpen) return;
     this.#clientOpen = false;
     const instance = this.#instance;
@@ -257,25 +253,3 @@ export class Tunnel implements Flight, InstanceUser {
     this.#upstream.leave(this);
   }
 }
-
-const tunnelOf = Symbol('tunnel');
-type Owned = Duplex & { [tunnelOf]?: Tunnel };
-
-function onData(this: Owned, bytes: Buffer): void {
-  this[tunnelOf]?.clientData(bytes);
-}
-
-function onDrain(this: Owned): void {
-  this[tunnelOf]?.clientDrained();
-}
-
-function onEnd(this: Owned): void {
-  this[tunnelOf]?.clientEnded();
-}
-
-function onClose(this: Owned): void {
-  this[tunnelOf]?.clientClosed();
-}
-
-/** `close` follows. */
-function onError(): void {}

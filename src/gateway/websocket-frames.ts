@@ -5,9 +5,12 @@
 export class FrameScanner {
   /** Bytes of payload of the current frame that are still to come. */
   #payloadLeft = 0;
+  // Numbers, not a buffer: there may be very many of these.
   /** Bytes of the current frame's head so far; at most 14. */
-  readonly #head = new Uint8Array(14);
   #headLength = 0;
+  #first = 0;
+  /** How many of the head's bytes come before the mask. */
+  #lengthEnd = 2;
   #headNeeded = 2;
   #inPayload = false;
   #inMessage = false;
@@ -46,12 +49,9 @@ export class FrameScanner {
         }
         continue;
       }
-      this.#head[this.#headLength] = chunk[at] ?? 0;
-      this.#headLength += 1;
+      this.#followHead(chunk[at] ?? 0);
       at += 1;
-      if (this.#headLength === 2) this.#headNeeded = this.#neededHead();
       if (this.#headLength >= this.#headNeeded) {
-        this.#payloadLeft = this.#payloadLength();
         this.#inPayload = true;
         if (this.#payloadLeft === 0) {
           this.#endFrame();
@@ -62,24 +62,23 @@ export class FrameScanner {
     return at;
   }
 
-  #neededHead(): number {
-    const second = this.#head[1] ?? 0;
-    const length = second & 0x7f;
-    return 2 + (length === 126 ? 2 : length === 127 ? 8 : 0) + ((second & 0x80) === 0 ? 0 : 4);
-  }
-
-  #payloadLength(): number {
-    const length = (this.#head[1] ?? 0) & 0x7f;
-    if (length < 126) return length;
-    let value = 0;
-    for (let i = 2; i < (length === 126 ? 4 : 10); i += 1) value = value * 256 + (this.#head[i] ?? 0);
-    return value;
+  #followHead(byte: number): void {
+    if (this.#headLength === 0) {
+      this.#first = byte;
+    } else if (this.#headLength === 1) {
+      const length = byte & 0x7f;
+      this.#lengthEnd = length === 126 ? 4 : length === 127 ? 10 : 2;
+      this.#headNeeded = this.#lengthEnd + ((byte & 0x80) === 0 ? 0 : 4);
+      this.#payloadLeft = length < 126 ? length : 0;
+    } else if (this.#headLength < this.#lengthEnd) {
+      this.#payloadLeft = this.#payloadLeft * 256 + byte;
+    }
+    this.#headLength += 1;
   }
 
   #endFrame(): void {
-    const first = this.#head[0] ?? 0;
-    const opcode = first & 0x0f;
-    const final = (first & 0x80) !== 0;
+    const opcode = this.#first & 0x0f;
+    const final = (this.#first & 0x80) !== 0;
     if (opcode === 0x8) this.#closeSeen = true;
     // Control frames (0x8 and above) may stand between the fragments of a message and change nothing about it.
     if (opcode < 0x8) this.#inMessage = !final;

@@ -8,6 +8,7 @@ import { answerWithProblem, problemOfFault, type ProblemCode } from '../problem.
 import { AnswerWriter } from './answer-writer.ts';
 import { BodyReader } from './body-reader.ts';
 import { parseRequestHead } from './parse-request.ts';
+import { listenTo, type SocketUser } from './socket-user.ts';
 
 /** What a connection needs of the gateway around it. */
 export interface ClientHost {
@@ -49,7 +50,7 @@ type Phase =
  * anew. It is the stream of the request that is in flight. What a client sends ahead is kept, at most one read of the
  * socket, and nothing more is read until its turn comes.
  */
-export class ClientConnection implements ClientStream {
+export class ClientConnection implements ClientStream, SocketUser {
   events: ClientStreamEvents = nobody;
   readonly secure: boolean;
   readonly remoteAddress: string;
@@ -83,12 +84,7 @@ export class ClientConnection implements ClientStream {
     this.#body = new BodyReader();
     this.#since = host.now();
     socket.allowHalfOpen = true;
-    (socket as Owned)[connectionOf] = this;
-    socket.on('data', onData);
-    socket.on('drain', onDrain);
-    socket.on('end', onEnd);
-    socket.on('error', onError);
-    socket.on('close', onClose);
+    listenTo(socket, this);
   }
 
   get tlsVersion(): string | null {
@@ -174,12 +170,6 @@ export class ClientConnection implements ClientStream {
 
   takeOver(): { readonly socket: Duplex; readonly head: Buffer } {
     const socket = this.#socket;
-    socket.off('data', onData);
-    socket.off('drain', onDrain);
-    socket.off('end', onEnd);
-    socket.off('error', onError);
-    socket.off('close', onClose);
-    delete (socket as Owned)[connectionOf];
     const head = this.#bytes === null ? nothing : this.#bytes.subarray(this.#at);
     this.#bytes = null;
     this.events = nobody;
@@ -437,27 +427,3 @@ const nobody: ClientStreamEvents = {
   drained() {},
   gone() {},
 };
-
-// One set of listeners for all connections: a closure for each of them on each connection would cost memory.
-
-const connectionOf = Symbol('connection');
-type Owned = Socket & { [connectionOf]?: ClientConnection };
-
-function onData(this: Owned, chunk: Buffer): void {
-  this[connectionOf]?.received(chunk);
-}
-
-function onDrain(this: Owned): void {
-  this[connectionOf]?.drained();
-}
-
-function onEnd(this: Owned): void {
-  this[connectionOf]?.ended();
-}
-
-function onClose(this: Owned): void {
-  this[connectionOf]?.closed();
-}
-
-/** `close` follows. */
-function onError(): void {}

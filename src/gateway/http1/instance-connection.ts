@@ -93,7 +93,7 @@ export class InstanceConnection {
     });
     this.#socket = socket;
     (socket as Owned)[connectionOf] = this;
-    socket.once('connect', onConnect);
+    socket.on('connect', onConnect);
     socket.on('drain', onDrain);
     socket.on('end', onEnd);
     socket.on('error', onError);
