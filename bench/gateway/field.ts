@@ -116,7 +116,14 @@ async function makeCertificate(
   signal: AbortSignal,
 ): Promise<void> {
   const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
-  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+  const names = [
+    '-subj',
+    '/CN=localhost',
+    '-addext',
+    'subjectAltName=DNS:localhost,IP:127.0.0.1',
+    '-addext',
+    'basicConstraints=critical,CA:FALSE',
+  ];
   await runToEnd(
     { program: openssl, args: ['req', '-x509', ...kind, ...names, '-keyout', key, '-out', certificate] },
     signal,

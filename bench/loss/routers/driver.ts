@@ -63,8 +63,8 @@ export async function startDriver(
       await write({ [before]: from, [after]: to });
       await write({ [after]: to });
       const ids = from.endpoints.map(({ id }) => id);
-      const left = await router.drain(service, ids, drainMs, signal);
-      if (left.inFlight + left.streams > 0) throw new Error(`${left.inFlight + left.streams} exchanges did not drain`);
+      // What is left has had its time, and is reset with the instance, as the engine does it.
+      await router.drain(service, ids, drainMs, signal);
     },
     replace: (now) => around.replace(now),
     kill: (now) => around.kill(now),
