@@ -42,6 +42,10 @@ export function createControlServer(given: ControlOptions): Server {
   const server = createServer((request, response) => {
     response.on('error', () => {});
     handle(options, request, response).catch((error: unknown) => {
+      if (given.supervisor.hasLeft) {
+        response.destroy();
+        return;
+      }
       options.log('error', 'control-failed', { message: String(error) });
       send(response, refused('internal', error instanceof Error ? error.message : String(error)));
     });
@@ -98,7 +102,9 @@ async function handle(options: HandlerOptions, request: IncomingMessage, respons
   const gone = new AbortController();
   response.once('close', () => gone.abort(new Error('the caller went away')));
   const answer = await answerTo(options, parsed.value, gone.signal);
-  if (!gone.signal.aborted) send(response, answer);
+  // Whoever asked while another supervisor took over asks again, and is told what is true there.
+  if (options.supervisor.hasLeft && answer.kind !== 'upgraded') response.destroy();
+  else if (!gone.signal.aborted) send(response, answer);
 }
 
 async function answerTo(

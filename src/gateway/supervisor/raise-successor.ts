@@ -5,7 +5,7 @@ import type { MergedState } from './merged-counts.ts';
 import type { FromSuccessor, ToSuccessor } from './messages.ts';
 
 /** Milliseconds that a new supervisor has to get its workers ready. */
-const raiseMs = 20_000;
+const raiseMs = 40_000;
 
 export interface RaiseOptions {
   /** The Node and the `main` of the program that shall take over. */

@@ -76,6 +76,7 @@ export class Supervisor {
   #reopener: NodeJS.Timeout | null = null;
   #arrived: Promise<void> = Promise.resolve();
   #ended = false;
+  #hasLeft = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -285,9 +286,17 @@ export class Supervisor {
     await told.catch((error: unknown) => this.#options.log('error', `${what}-refused`, { message: messageOf(error) }));
   }
 
-  /** Runs alone: no write begins before it has ended. */
+  /** Another supervisor is in charge: what this one says is not true any more. */
+  get hasLeft(): boolean {
+    return this.#hasLeft;
+  }
+
+  /** Runs alone: no write begins before it has ended. @throws Error when another supervisor is in charge by then */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#writes.then(work);
+    const turn = this.#writes.then(() => {
+      if (this.#hasLeft) throw new Error('another supervisor is in charge');
+      return work();
+    });
     this.#writes = turn.catch(() => {});
     return turn;
   }
@@ -323,6 +332,7 @@ export class Supervisor {
 
   /** Another supervisor is in charge, or still is: workers are left to it. */
   leave(): void {
+    this.#hasLeft = true;
     this.#end();
     this.#workers.leaveAll();
   }

@@ -18,7 +18,7 @@ const followMs = 3_000;
 /** Milliseconds between two looks at which workers have come. */
 const arrivalPollMs = 10;
 /** Milliseconds from its start to the first connection that a worker may take. */
-const beginMs = 10_000;
+const beginMs = 25_000;
 /** Milliseconds for a worker to say how it is. */
 const loadMs = 500;
 /** Seconds of silence after which a worker counts as hung. */

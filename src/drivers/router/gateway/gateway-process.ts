@@ -18,9 +18,9 @@ import {
 import { askGateway } from './control-client.ts';
 
 /** Milliseconds that a gateway has to answer after it was started. */
-const startMs = 10_000;
+const startMs = 30_000;
 /** Milliseconds that a running gateway has to replace itself. */
-const upgradeMs = 30_000;
+const upgradeMs = 45_000;
 /** Milliseconds that workers have to start a supervisor in place of one that died. */
 const electMs = 10_000;
 /** Milliseconds that a running gateway has to say how it is. */

@@ -16,6 +16,8 @@ export { stopGateway, type GatewayPlace } from './gateway-process.ts';
 
 /** Milliseconds for an answer that needs no waiting. */
 const answerMs = 10_000;
+/** Milliseconds for an answer that may have to wait for a replacement of the gateway. */
+const turnMs = 45_000;
 /** Milliseconds between two attempts to bring a gateway back. */
 const restartPauseMs = 1_000;
 
@@ -122,18 +124,18 @@ class GatewayConnection implements GatewayRouter {
   }
 
   async write(stamp: WriteStamp, entry: RouteTableEntry, signal: AbortSignal): Promise<RouteInForce> {
-    const answer = await this.#ask({ kind: 'write', stamp, entry }, answerMs, signal);
+    const answer = await this.#ask({ kind: 'write', stamp, entry }, turnMs, signal);
     if (answer.kind === 'in-force') return answer.inForce;
     throw refusal(answer, entry.service);
   }
 
   async remove(stamp: WriteStamp, service: string, signal: AbortSignal): Promise<void> {
-    const answer = await this.#ask({ kind: 'remove', stamp, service }, answerMs, signal);
+    const answer = await this.#ask({ kind: 'remove', stamp, service }, turnMs, signal);
     if (answer.kind !== 'removed') throw refusal(answer, service);
   }
 
   async observe(signal: AbortSignal): Promise<readonly RouteInForce[]> {
-    const answer = await this.#ask({ kind: 'observe' }, answerMs, signal);
+    const answer = await this.#ask({ kind: 'observe' }, turnMs, signal);
     if (answer.kind === 'table') return answer.routes;
     throw refusal(answer, '');
   }
