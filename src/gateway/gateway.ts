@@ -124,7 +124,7 @@ export class Gateway implements DataPlane, RoutingContext, ServiceContext {
   }
 
   isOurs(host: string): boolean {
-    return this.#isOurs(host) || this.#options.certificates?.contextFor(host) != null;
+    return this.#isOurs(host) || this.#options.certificates?.names(host) === true;
   }
 
   apply(routes: readonly RouteInForce[]): void {

@@ -22,7 +22,7 @@ const secure = tls === null ? null : createSecureContext({ key: tls.key, cert: t
 const running = await startGateway([entry], limits, {
   log: (_level, event, fields) => complain({ event, ...fields }),
   accessLog: null,
-  certificates: secure === null ? null : { contextFor: () => secure },
+  certificates: secure === null ? null : { contextFor: () => secure, names: () => true },
 });
 const tlsPort =
   secure === null ? null : await running.listen({ name: 'https', kind: 'public-tls', http2: true, hsts: null });

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createServer, request, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { constants, gunzipSync, zstdDecompressSync } from 'node:zlib';
@@ -6,6 +7,8 @@ import type { RouteEdge } from '../../core/route-edge.ts';
 import { plainEdge } from '../../core/route-table.ts';
 import { testEntry } from '../testing-entry.ts';
 import { startGateway, type TestGateway } from '../testing-gateway.ts';
+import { PemCertificateBook } from '../tls/certificate-book.ts';
+import { makeLeaf } from '../tls/x509.ts';
 import { AccessLines } from './access-line.ts';
 import { DayKey } from './day-key.ts';
 
@@ -166,6 +169,23 @@ describe('through a gateway', () => {
       expect(other.headers['location']).toBeUndefined();
     }
     expect(asked).toEqual([]);
+  });
+
+  it('hosts of certificates are ours, too, and not those that a certificate is only presented to', async () => {
+    const leaf = await makeLeaf(['shop.example.com'], null, { from: Date.now(), ms: 3_600_000 }, randomBytes(16));
+    const certificates = new PemCertificateBook({ minVersion: 'TLSv1.2', ticketKeys: null, now: Date.now });
+    const notAfter = Date.now() + 3_600_000;
+    certificates.replace([{ hosts: ['shop.example.com', '*.example.org'], ...leaf, notAfter, source: 'files' }]);
+    gateway = await startGateway([testEntry({ public: { paths: ['/'] } })], {}, { certificates });
+    const plain = await gateway.listen({ name: 'http', kind: 'public', redirectToPort: 443 });
+    for (const host of ['shop.example.com', 'a.example.org', 'SHOP.example.com.:80']) {
+      expect((await ask('/', { host }, 'GET', plain)).status).toBe(308);
+    }
+    for (const host of ['evil.example', 'a.b.example.org', 'example.org']) {
+      const other = await ask('/', { host }, 'GET', plain);
+      expect(other.status).toBe(404);
+      expect(other.headers['location']).toBeUndefined();
+    }
   });
 
   it('lines of the access log say nothing of who was there', async () => {

@@ -71,11 +71,23 @@ export class PemCertificateBook implements CertificateBook {
   }
 
   contextFor(serverName: string | null): SecureContext | null {
-    const name = serverName?.toLowerCase().replace(/\.$/, '') ?? '';
+    return this.#best(this.#naming(serverName ?? '') ?? this.#entries)?.context ?? null;
+  }
+
+  names(host: string): boolean {
+    return this.#naming(host) !== undefined;
+  }
+
+  #naming(host: string): readonly Entry[] | undefined {
+    const name = host.toLowerCase().replace(/\.$/, '');
     const dot = name.indexOf('.');
-    const fitting =
-      this.#byHost.get(name) ?? (dot > 0 ? this.#byHost.get(`*${name.slice(dot)}`) : undefined) ?? this.#entries;
-    return this.#best(fitting)?.context ?? null;
+    return this.#byHost.get(name) ?? (dot > 0 ? this.#byHost.get(`*${name.slice(dot)}`) : undefined);
+  }
+
+  covers(host: string): boolean {
+    const name = host.toLowerCase().replace(/\.$/, '');
+    const dot = name.indexOf('.');
+    return this.#byHost.has(name) || (dot > 0 && this.#byHost.has(`*${name.slice(dot)}`));
   }
 
   #best(entries: readonly Entry[]): Entry | null {
