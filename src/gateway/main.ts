@@ -135,7 +135,7 @@ async function main(): Promise<void> {
     if (keeper !== null) {
       running.warnAlso(() => keeper.warnings);
       // Workers begin with something to show for each host.
-      await keeper.start();
+      await keeper.prepare();
     }
 
     /** Callers and workers find this supervisor from here on. */
@@ -235,6 +235,8 @@ async function main(): Promise<void> {
     await publish();
     running.sockets.closeSpare();
     predecessor?.inCharge();
+    // Challenges can be answered, and no other supervisor orders any more.
+    await keeper?.start();
     if (process.connected) process.disconnect();
     process.on('SIGTERM', () => stop(signalDrainMs));
     process.on('SIGINT', () => stop(signalDrainMs));

@@ -39,6 +39,7 @@ export class CertificateKeeper {
   #timer: NodeJS.Timeout | null = null;
   #settling: NodeJS.Timeout | null = null;
   #round: Promise<void> = Promise.resolve();
+  #prepared: Promise<void> | null = null;
   #published: readonly CertificateBundle[] = [];
 
   constructor(options: KeeperOptions) {
@@ -63,13 +64,16 @@ export class CertificateKeeper {
     });
   }
 
-  /** Resolves when each host has something to show, a placeholder at least; orders go on behind it. */
+  /** Resolves when each host has something to show, a placeholder at least. No authority is asked. */
+  prepare(): Promise<void> {
+    this.#prepared ??= this.#prepare();
+    return this.#prepared;
+  }
+
+  /** Begins to order, to renew and to watch. To be called when challenges can be answered: an authority fetches them at once. */
   async start(): Promise<void> {
-    for (const source of this.#sources) {
-      if (source instanceof AcmeSource) await source.prepare();
-      else await source.check(this.#stopped.signal);
-    }
-    this.#publish();
+    await this.prepare();
+    if (this.#stopped.signal.aborted) return;
     this.#watchFiles();
     this.#plan();
   }
@@ -104,6 +108,14 @@ export class CertificateKeeper {
 
   get status(): readonly CertificateStatus[] {
     return this.#sources.map(({ status }) => status);
+  }
+
+  async #prepare(): Promise<void> {
+    for (const source of this.#sources) {
+      if (source instanceof AcmeSource) await source.prepare();
+      else await source.check(this.#stopped.signal);
+    }
+    this.#publish();
   }
 
   async #check(): Promise<void> {
