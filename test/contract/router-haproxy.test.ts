@@ -1,10 +1,31 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GatewaySettings } from '../../src/core/gateway-settings.ts';
+import type { RouteEdge } from '../../src/core/route-edge.ts';
+import { plainEdge, type RouteTableEntry } from '../../src/core/route-table.ts';
 import { createGatewayRouter, stopGateway } from '../../src/drivers/router/gateway/gateway-router.ts';
-import { createHaproxyRouter, stopHaproxy } from '../../src/drivers/router/haproxy/haproxy-router.ts';
+import { ask as askSocket } from '../../src/drivers/router/haproxy/command-socket.ts';
+import { stateFiles } from '../../src/drivers/router/haproxy/haproxy-files.ts';
+import {
+  createHaproxyRouter,
+  stopHaproxy,
+  type HaproxyEvent,
+  type HaproxyPlace,
+  type HaproxyRouter,
+} from '../../src/drivers/router/haproxy/haproxy-router.ts';
+import type { Router } from '../../src/drivers/router/router.ts';
+import {
+  HaproxyMissingError,
+  HaproxyRefusedError,
+  HaproxyStartError,
+  StaleRouterWriteError,
+} from '../../src/errors.ts';
+import { ask, echo } from './router-client.ts';
+import { startInstance, until, type Instance } from './router-instance.ts';
 import { routerContract } from './router.contract.ts';
 
 const settings: GatewaySettings = {
@@ -44,4 +65,300 @@ routerContract('haproxy', async () => {
       await rm(stateDir, { recursive: true, force: true });
     },
   };
+});
+
+describe('the haproxy process', () => {
+  const signal = AbortSignal.timeout(600_000);
+  let stateDir: string;
+  let streams: Router;
+  let routers: HaproxyRouter[];
+  let events: HaproxyEvent[];
+  let instance: Instance;
+  let internalPort: number;
+
+  beforeEach(async () => {
+    stateDir = await mkdtemp(path.join(os.tmpdir(), 'veza-haproxy-'));
+    streams = await createGatewayRouter({
+      stateDir: path.join(stateDir, 'streams'),
+      settings: { ...settings, workers: 1 },
+    });
+    routers = [];
+    events = [];
+    instance = await startInstance('a');
+    internalPort = await freePort();
+  });
+
+  afterEach(async () => {
+    await Promise.all(routers.map((router) => router.close()));
+    await streams.close();
+    await stopHaproxy(stateDir, 0);
+    await stopGateway(path.join(stateDir, 'streams'), 0);
+    await instance.kill();
+    await rm(stateDir, { recursive: true, force: true });
+  });
+
+  async function open(place: Partial<HaproxyPlace> = {}): Promise<HaproxyRouter> {
+    const router = await createHaproxyRouter({
+      stateDir,
+      settings,
+      streams,
+      onEvent: (event) => events.push(event),
+      ...place,
+    });
+    routers.push(router);
+    return router;
+  }
+
+  function entry(changes: Partial<RouteTableEntry> = {}, edge: Partial<RouteEdge> = {}): RouteTableEntry {
+    return {
+      service: 'web',
+      public: { hosts: [], paths: ['/'], sticky: false, canaryHeader: null },
+      internalPort,
+      proxy: { responseTimeoutMs: 5_000, idleTimeoutMs: 5_000, maxBodyBytes: null, drainMs: 500 },
+      stable: 'blue',
+      edge: { ...plainEdge, ...edge },
+      candidateWeight: 0,
+      endpoints: { blue: [instance.endpoint], green: [] },
+      releases: { blue: 'rel_1', green: null },
+      ...changes,
+    } as unknown as RouteTableEntry;
+  }
+
+  const admin = (command: string): Promise<string> => askSocket(stateFiles(stateDir).admin, command, signal);
+  const said = (kind: HaproxyEvent['kind'], words: RegExp): boolean =>
+    events.some((event) => event.kind === kind && words.test(event.message));
+
+  it('loses no request over ten reloads, on kept connections and on new ones', async () => {
+    const router = await open();
+    await router.write({ epoch: 1, version: 1 }, entry(), signal);
+    const load = { running: true };
+    const wrong: string[] = [];
+    let done = 0;
+    const clients = Array.from({ length: 10 }, async (_, n) => {
+      const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+      while (load.running) {
+        const answer = await ask(router.listen.port, n % 2 === 0 ? '/upload' : '/', {
+          ...(n % 2 === 0 ? { method: 'POST', body: 'x'.repeat(3_000) } : {}),
+          ...(n < 6 ? { agent } : {}),
+        }).catch((error: Error) => error);
+        done += 1;
+        if (answer instanceof Error) wrong.push(answer.message);
+        else if (answer.status !== 200) wrong.push(`${answer.status} ${answer.body}`);
+      }
+      agent.destroy();
+    });
+    const workers = new Set<number | null>();
+    for (let version = 2; version <= 11; version += 1) {
+      // A path more is another structure.
+      const paths = ['/', `/v${version}`];
+      const route = { hosts: [], paths, sticky: false, canaryHeader: null } as unknown as RouteTableEntry['public'];
+      await router.write({ epoch: 1, version }, entry({ public: route }), signal);
+      workers.add(await router.worker(signal));
+      const reached = done + 20;
+      await until(() => done >= reached, 'traffic between two reloads');
+    }
+    load.running = false;
+    await Promise.all(clients);
+    expect(wrong).toEqual([]);
+    expect(workers.size).toBe(10);
+    expect((await readdir(stateFiles(stateDir).history)).length).toBeGreaterThanOrEqual(10);
+    const counted = async (): Promise<number> =>
+      (await router.traffic('web', 0, signal)).reduce((sum, { arms }) => sum + arms.stable.requests, 0);
+    await until(async () => (await counted()) >= done, 'every request is counted');
+    expect(await counted()).toBe(done);
+  });
+
+  it('lets a kept connection follow a structure that came after it', async () => {
+    const b = await startInstance('b');
+    const router = await open();
+    await router.write({ epoch: 1, version: 1 }, entry(), signal);
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    expect((await echo(router.listen.port, { agent }, '/x')).instance).toBe('a');
+    const other = {
+      service: 'other',
+      internalPort: await freePort(),
+      endpoints: { blue: [b.endpoint], green: [] },
+      public: { hosts: [], paths: ['/x'], sticky: false, canaryHeader: null },
+    } as unknown as Partial<RouteTableEntry>;
+    await router.write({ epoch: 1, version: 1 }, entry(other), signal);
+    const after = await echo(router.listen.port, { agent }, '/x');
+    expect(after.instance).toBe('b');
+    expect(after.headers['x-forwarded-for']).toBe('127.0.0.1');
+    agent.destroy();
+    await b.kill();
+  });
+
+  it.each(['master', 'worker'] as const)('comes back with its table when its %s is killed', async (which) => {
+    const router = await open();
+    await router.write({ epoch: 3, version: 2 }, entry(), signal);
+    const { pid } = router;
+    process.kill(which === 'master' ? pid : ((await router.worker(signal)) ?? 0), 'SIGKILL');
+    await until(() => said('restarted', /had died/), 'an event says so');
+    expect(router.pid).not.toBe(pid);
+    expect((await ask(router.listen.port, '/')).status).toBe(200);
+    expect((await router.observe(signal))[0]?.stamp).toEqual({ epoch: 3, version: 2 });
+  });
+
+  it('undoes what somebody wrote into its configuration, also when it was loaded', async () => {
+    const router = await open();
+    await router.write({ epoch: 1, version: 1 }, entry(), signal);
+    const files = stateFiles(stateDir);
+    const before = await readFile(files.config, 'utf8');
+    await appendFile(files.config, '\nfrontend mine\n  bind 127.0.0.1:0\n');
+    await askSocket(files.master, 'reload', signal);
+    await until(() => said('repaired', /changed by somebody else/), 'an event says so');
+    expect(await readFile(files.config, 'utf8')).toBe(before);
+    expect(await admin('show stat')).not.toContain('mine,');
+    expect((await ask(router.listen.port, '/')).status).toBe(200);
+  });
+
+  it.each([
+    ['set server web.blue/a weight 50%', /web.blue\/a had the weight/],
+    ['set server web.blue/a state maint', /web.blue\/a was out of service/],
+    ['set server web.blue/a addr 127.0.0.1 port 9', /web.blue\/a had another address/],
+    ['add server web.blue/stranger 127.0.0.1:9', /stranger/],
+    ['veza arms web 1 1 green 0 1 0 - - 0 - -', /arms of web/],
+  ])('puts right what "%s" did', async (command, words) => {
+    const router = await open();
+    await router.write({ epoch: 1, version: 1 }, entry(), signal);
+    await admin(command);
+    if (command.startsWith('add')) await admin('set server web.blue/stranger state ready');
+    await until(() => said('repaired', words), 'an event says what was found');
+    await until(
+      async () => (await ask(router.listen.port, '/').catch(() => null))?.status === 200,
+      'requests are answered',
+    );
+    expect(events.filter(({ kind }) => kind === 'failed')).toEqual([]);
+  });
+
+  it('refuses a driver with an older lease, and refuses its commands in HAProxy itself', async () => {
+    const [old, young] = [await open(), await open()];
+    expect(young.pid).toBe(old.pid);
+    await old.write({ epoch: 1, version: 1 }, entry(), signal);
+    await young.write({ epoch: 2, version: 1 }, entry(), signal);
+    await expect(old.write({ epoch: 1, version: 2 }, entry({ candidateWeight: 100 }), signal)).rejects.toBeInstanceOf(
+      StaleRouterWriteError,
+    );
+    expect((await admin('veza arms web 1 2 blue 100 1 1 - - 0 - -')).trim()).toBe('stale 2 1');
+    expect((await admin('veza show')).trim()).toMatch(/^web 2 1 blue 0 /);
+  });
+
+  it('refuses an internal port that is taken, and keeps what is in force', async () => {
+    const router = await open();
+    await router.write({ epoch: 1, version: 1 }, entry(), signal);
+    const taken = net.createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const { port } = taken.address() as AddressInfo;
+    const refused = await router
+      .write({ epoch: 1, version: 2 }, entry({ internalPort: port }), signal)
+      .catch((error: unknown) => error);
+    taken.close();
+    expect(refused).toBeInstanceOf(HaproxyRefusedError);
+    expect(refused).toMatchObject({ reason: 'port-unavailable' });
+    expect((await router.observe(signal))[0]?.stamp).toEqual({ epoch: 1, version: 1 });
+    expect((await ask(router.listen.port, '/')).status).toBe(200);
+  });
+
+  it('says why it cannot start', async () => {
+    const taken = net.createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const { port } = taken.address() as AddressInfo;
+    const failure = await open({ settings: { ...settings, http: { host: '127.0.0.1', port } } }).catch(
+      (error: unknown) => error,
+    );
+    taken.close();
+    expect(failure).toBeInstanceOf(HaproxyStartError);
+    expect(String(failure)).toMatch(/Address already in use/);
+    await expect(open({ program: '/nonexistent/haproxy' })).rejects.toBeInstanceOf(HaproxyMissingError);
+    await expect(open({ program: process.execPath })).rejects.toBeInstanceOf(HaproxyMissingError);
+  });
+
+  it('refuses what only the gateway can do', async () => {
+    const https = {
+      host: '127.0.0.1',
+      port: 1,
+      minVersion: 'TLSv1.2',
+      http2: true,
+      redirect: true,
+      hsts: null,
+      certificates: [{ kind: 'development', hosts: ['shop.example'] }],
+    } as const;
+    await expect(open({ settings: { ...settings, https } })).rejects.toThrow(/from files only/);
+    await expect(open({ settings: { ...settings, accessLog: { addresses: 'truncated' } } })).rejects.toThrow(
+      /no access log/,
+    );
+  });
+
+  it('stays down when it was told to stop, and answers what is in flight first', async () => {
+    const router = await open();
+    await router.write({ epoch: 1, version: 1 }, entry(), signal);
+    const held = ask(router.listen.port, '/held');
+    await instance.held(1);
+    const stopped = stopHaproxy(stateDir, 10_000);
+    await until(
+      async () => (await ask(router.listen.port, '/').catch(() => null)) === null,
+      'new connections are refused',
+    );
+    instance.release();
+    expect((await held).body).toBe('held');
+    expect(await stopped).toBe(true);
+    await expect(router.write({ epoch: 1, version: 2 }, entry(), signal)).rejects.toBeInstanceOf(HaproxyStartError);
+    const again = await open();
+    expect((await again.observe(signal))[0]?.stamp).toEqual({ epoch: 1, version: 1 });
+    expect((await ask(again.listen.port, '/')).status).toBe(200);
+  });
+
+  it('counts what was answered while nobody watched', async () => {
+    const first = await open();
+    await first.write({ epoch: 1, version: 1 }, entry(), signal);
+    await first.close();
+    for (let n = 0; n < 5; n += 1) await ask(first.listen.port, '/status?code=500');
+    const router = await open();
+    const errors = async (): Promise<number> =>
+      (await router.traffic('web', 0, signal)).reduce((sum, { arms }) => sum + arms.stable.serverErrors, 0);
+    await until(async () => (await errors()) === 5, 'five errors are counted');
+    const named = (await router.traffic('web', 0, signal)).map(({ second }) => second);
+    expect(named).toEqual(named.map((_, i) => (named[0] ?? 0) + i));
+  });
+
+  it('keeps what is hidden from users however it is spelled, and adds headers that are declared', async () => {
+    const router = await open();
+    const edge = { hidden: ['/metrics'], headers: { 'x-frame-options': 'DENY', 'x-instance': 'mine' } };
+    await router.write({ epoch: 1, version: 1 }, entry({}, edge), signal);
+    for (const target of ['/metrics', '/metrics/x', '//metrics', '/%6detrics', '/x/../METRICS', '/metrics;a=b']) {
+      expect([target, (await ask(router.listen.port, target)).status]).toEqual([target, 404]);
+    }
+    expect((await ask(internalPort, '/metrics')).status).toBe(200);
+    const { status, headers } = await ask(router.listen.port, '/metricsx');
+    expect({ status, frame: headers['x-frame-options'], from: headers['x-instance'] }).toEqual({
+      status: 200,
+      frame: 'DENY',
+      from: 'a',
+    });
+  });
+
+  it('limits the rate of a client and says when there is room again', async () => {
+    const router = await open();
+    const edge = { rateLimits: [{ requestsPerSecond: 0.1, burst: 3, per: 'client', path: '/status' } as const] };
+    await router.write({ epoch: 1, version: 1 }, entry({}, edge), signal);
+    const statuses: number[] = [];
+    for (let n = 0; n < 5; n += 1) statuses.push((await ask(router.listen.port, '/status?code=200')).status);
+    expect(statuses).toEqual([200, 200, 200, 429, 429]);
+    const over = await ask(router.listen.port, '/status');
+    expect(over.headers['x-veza-error']).toBe('rate-limited');
+    expect(Number(over.headers['retry-after'])).toBeGreaterThan(5);
+    expect((await ask(router.listen.port, '/')).status).toBe(200);
+  });
+
+  it('shows the page of a service under maintenance to users only', async () => {
+    const router = await open();
+    const edge = { maintenance: { retryAfterSeconds: 30, html: '<h1>100 % "soon" $HOME</h1>' } };
+    await router.write({ epoch: 1, version: 1 }, entry({}, edge), signal);
+    const page = await ask(router.listen.port, '/');
+    expect(page).toMatchObject({ status: 503, body: '<h1>100 % "soon" $HOME</h1>' });
+    expect(page.headers).toMatchObject({ 'retry-after': '30', 'x-veza-error': 'maintenance' });
+    expect((await ask(internalPort, '/')).status).toBe(200);
+    await router.write({ epoch: 1, version: 2 }, entry(), signal);
+    expect((await ask(router.listen.port, '/')).status).toBe(200);
+  });
 });

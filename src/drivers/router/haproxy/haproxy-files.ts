@@ -73,16 +73,24 @@ export async function makeFolders(files: StateFiles): Promise<void> {
   }
 }
 
+let written = 0;
+
+/** Two routers of one process, or of two, never write to the same temporary file. */
+function temporaryName(file: string): string {
+  written += 1;
+  return `${file}.${process.pid}.${written}.tmp`;
+}
+
 /** Writes a file so that readers see the old or the new one, never a part. */
 export async function replaceFile(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${process.pid}.tmp`;
+  const temporary = temporaryName(file);
   await writeFile(temporary, text, { mode: 0o600 });
   await rename(temporary, file);
 }
 
 /** The same, and it outlives a power cut. */
 export async function replaceFileDurably(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${process.pid}.tmp`;
+  const temporary = temporaryName(file);
   const handle = await open(temporary, 'w', 0o600);
   try {
     await handle.writeFile(text);

@@ -144,9 +144,12 @@ export class RequestLog {
   }
 
   async close(now: number): Promise<void> {
-    await this.catchUp(now);
-    await this.#save(now);
-    await Promise.all([this.#requests.close(), this.#streams.close()]);
+    try {
+      await this.catchUp(now);
+      await this.#save(now);
+    } finally {
+      await Promise.all([this.#requests.close(), this.#streams.close()]);
+    }
   }
 }
 
