@@ -17,8 +17,6 @@ export type Listener =
 export interface CertificateBook {
   /** @param serverName what the client asked for (SNI); null when it asked for nothing. Null: no certificate fits. */
   contextFor(serverName: string | null): SecureContext | null;
-  /** Whether a certificate names this host; not the one that is shown for want of another. */
-  covers(host: string): boolean;
   /** Whether a certificate names this host; `contextFor` may give the first one to a host that none names. */
   names(host: string): boolean;
 }

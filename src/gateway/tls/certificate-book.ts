@@ -84,12 +84,6 @@ export class PemCertificateBook implements CertificateBook {
     return this.#byHost.get(name) ?? (dot > 0 ? this.#byHost.get(`*${name.slice(dot)}`) : undefined);
   }
 
-  covers(host: string): boolean {
-    const name = host.toLowerCase().replace(/\.$/, '');
-    const dot = name.indexOf('.');
-    return this.#byHost.has(name) || (dot > 0 && this.#byHost.has(`*${name.slice(dot)}`));
-  }
-
   #best(entries: readonly Entry[]): Entry | null {
     const now = this.#options.now();
     let best: Entry | null = null;
