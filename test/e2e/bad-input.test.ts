@@ -516,7 +516,22 @@ describe('what is killed comes back by itself', () => {
           expect(now).not.toBe(gateway);
         },
       );
-      note('a killed gateway (same port)', atGateway);
+      note("a gateway's killed supervisor", atGateway);
+      expect(atGateway.failed).toBe(0);
+
+      const everything = ['gateway/main', 'gateway/worker/main'].flatMap((name) => processesOf(sandbox.stateDir, name));
+      const atWhole = await outage(
+        users,
+        () => {
+          for (const pid of everything) process.kill(pid, 'SIGKILL');
+        },
+        () => {
+          const [now] = processesOf(sandbox.stateDir, 'gateway/main');
+          expect(now).toBeDefined();
+          expect(everything).not.toContain(now);
+        },
+      );
+      note('a killed gateway, all of its processes (same port)', atWhole);
 
       const instances = processesOf(sandbox.stateDir, 'server.mjs');
       expect(instances).toHaveLength(2);
