@@ -7,9 +7,6 @@ export interface RedirectRequest {
   readonly target: string;
 }
 
-/** Where ACME looks for its answers, which must be on the plain port (RFC 8555, 8.3). */
-export const challengePrefix = '/.well-known/acme-challenge/';
-
 /**
  * Where a request of the plain listener is sent instead: the same host, path and query over HTTPS, with status 308 so that
  * a POST stays one (RFC 9110, 15.4.9). Null when there is nothing to redirect to: a host that no route and no certificate
