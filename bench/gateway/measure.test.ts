@@ -18,7 +18,15 @@ const loop: OpenLoop = {
   p999: 3,
   max: 4,
 };
-const cost = { seconds: 10, proxyCpu: 9.9, proxyCoreBusy: 1, proxyShare: 0.99, loadCoreBusy: 0.5, rss: 2 ** 26 };
+const cost = {
+  seconds: 10,
+  proxyCpu: 9.9,
+  kernelShare: 0.5,
+  proxyCoreBusy: 1,
+  proxyShare: 0.99,
+  loadCoreBusy: 0.5,
+  rss: 2 ** 26,
+};
 
 const saturated = (subject: Subject, requestsPerSecond: number, round = 0): SaturationSample => ({
   workload: 'GET 100 B',

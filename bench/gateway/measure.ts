@@ -1,5 +1,5 @@
 import { runToEnd, type Command } from '../machine/owned-process.ts';
-import { coreTicks, cpuSeconds, familyOf, memoryOf } from '../machine/proc.ts';
+import { coreTicks, cpuSeconds, cpuTicks, familyOf, memoryOf } from '../machine/proc.ts';
 
 /** The cores of a run: one carries the proxy alone, the other load, instance and everything else. */
 export const cores = { proxy: 1, load: 0 } as const;
@@ -9,6 +9,8 @@ export interface Cost {
   readonly seconds: number;
   /** Seconds of CPU of all processes of the proxy. */
   readonly proxyCpu: number;
+  /** Share of that in the kernel, 0 to 1: connections, packets, polling. */
+  readonly kernelShare: number;
   /** Share of the proxy's core that was busy, and with the proxy, 0 to 1. */
   readonly proxyCoreBusy: number;
   readonly proxyShare: number;
@@ -20,17 +22,26 @@ export interface Cost {
 /** Runs something against a proxy and says what it cost. @param root process id, null for none */
 export async function costing<T>(root: number | null, work: () => Promise<T>): Promise<T & { readonly cost: Cost }> {
   const family = (): readonly number[] => (root === null ? [] : familyOf(root));
-  const before = { cpu: cpuSeconds(family()), proxy: coreTicks(cores.proxy), load: coreTicks(cores.load) };
+  const before = {
+    cpu: cpuSeconds(family()),
+    ticks: cpuTicks(family()),
+    proxy: coreTicks(cores.proxy),
+    load: coreTicks(cores.load),
+  };
   const began = performance.now();
   const result = await work();
   const seconds = (performance.now() - began) / 1_000;
   const pids = family();
   const proxyCpu = cpuSeconds(pids) - before.cpu;
+  const ticks = cpuTicks(pids);
+  const kernel = ticks.kernel - before.ticks.kernel;
+  const counted = kernel + ticks.user - before.ticks.user;
   return {
     ...result,
     cost: {
       seconds,
       proxyCpu,
+      kernelShare: counted === 0 ? 0 : kernel / counted,
       proxyCoreBusy: share(before.proxy, coreTicks(cores.proxy)),
       proxyShare: proxyCpu / seconds,
       loadCoreBusy: share(before.load, coreTicks(cores.load)),

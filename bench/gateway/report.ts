@@ -84,7 +84,7 @@ export function pageOf(run: GatewayRun, circumstances: string): string {
   lines.push(
     '## Requests a second at saturation',
     '',
-    'Median of the rounds (least – most), microseconds of CPU a request, share of its core that the proxy had. `load`: the core of load and instance',
+    'Median of the rounds (least – most), microseconds of CPU a request, of that in the kernel, share of its core that the proxy had. `load`: the core of load and instance',
     'was the limit, not the proxy.',
     '',
     ...table(
@@ -139,7 +139,8 @@ function saturationCell(samples: readonly SaturationSample[]): string {
   if (samples[0]?.subject === 'direct') return text + failed;
   const core = Math.round(middle(samples, ({ cost }) => cost.proxyShare) * 100);
   const limit = samples.filter(loadWasLimit).length * 2 > samples.length ? ', `load`' : '';
-  return `${text}, ${middle(samples, cpuEach).toFixed(1)} us, ${core} %${limit}${failed}`;
+  const kernel = middle(samples, (sample) => cpuEach(sample) * sample.cost.kernelShare);
+  return `${text}, ${middle(samples, cpuEach).toFixed(1)} us (${kernel.toFixed(1)} in the kernel), ${core} %${limit}${failed}`;
 }
 
 function latencyCell(samples: readonly LatencySample[], point: string): string {

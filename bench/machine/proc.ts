@@ -39,6 +39,19 @@ export function cpuSeconds(pids: readonly number[]): number {
   return nanoseconds / 1e9;
 }
 
+/** Ticks of the clock that found these processes on a core so far, in their own code and in the kernel for them. */
+export function cpuTicks(pids: readonly number[]): { readonly user: number; readonly kernel: number } {
+  let user = 0;
+  let kernel = 0;
+  for (const pid of pids) {
+    const stat = read(`/proc/${pid}/stat`);
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    user += Number(fields[11] ?? 0);
+    kernel += Number(fields[12] ?? 0);
+  }
+  return { user, kernel };
+}
+
 export interface Memory {
   /** Bytes in RAM now, summed over processes: pages that they share count for each. */
   readonly rss: number;
