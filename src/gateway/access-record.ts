@@ -1,5 +1,5 @@
 import type { AccessRecord } from './edge/access-log.ts';
-import type { Chosen } from './outgoing.ts';
+import type { Chosen } from './pick-arm.ts';
 import { headerOf } from './request-head.ts';
 import type { RoutedRequest } from './routed-request.ts';
 

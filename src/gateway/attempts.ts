@@ -1,5 +1,5 @@
 import { otherSlot } from '../core/slot.ts';
-import type { Chosen } from './outgoing.ts';
+import type { Chosen } from './pick-arm.ts';
 import type { ServiceState } from './service-state.ts';
 import type { Upstream } from './upstream.ts';
 

@@ -7,7 +7,8 @@ import type { Outcome } from './counters.ts';
 import type { EndReason, Flight } from './flight.ts';
 import type { ParsedAnswer } from './http1/message.ts';
 import type { InstanceConnection, InstanceUser } from './http1/instance-connection.ts';
-import { addOwnHeaders, chooseArm, problemHeaders, instanceHead, type Chosen } from './outgoing.ts';
+import { addOwnHeaders, chooseArm, problemHeaders, instanceHead } from './outgoing.ts';
+import type { Chosen } from './pick-arm.ts';
 import { answerWithProblem, problems, type ProblemCode } from './problem.ts';
 import { linksOf, readAnswerHead } from './request-head.ts';
 import { encoderFor, isRepeatable, type ExchangeContext, type RoutedRequest } from './routed-request.ts';
@@ -168,7 +169,7 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     const connection = this.#connection;
     if (this.#phase === 'done' || connection === null) return;
     this.#upload.came(bytes.length);
-    this.#lastActivity = this.#context.now();
+    this.#lastActivity = this.#context.recent();
     const maxBodyBytes = this.#chosen?.entry.proxy.maxBodyBytes ?? null;
     if (maxBodyBytes !== null && this.#upload.bytes > maxBodyBytes) {
       this.#stopInstance();
@@ -250,7 +251,7 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
 
   answerData(bytes: Buffer): void {
     if (this.#phase !== 'answering') return;
-    this.#lastActivity = this.#context.now();
+    this.#lastActivity = this.#context.recent();
     this.#answer?.push(bytes);
   }
 
@@ -449,9 +450,8 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
   }
 
   #stopInstance(): void {
-    const connection = this.#connection;
+    this.#connection?.discard();
     this.#connection = null;
-    connection?.discard();
   }
 
   /** How the answer of an instance counts. The chosen arm is charged when the other slot had to answer for it. */

@@ -1,6 +1,7 @@
 import type { InstanceConnection } from './http1/instance-connection.ts';
 import type { ParsedAnswer } from './http1/message.ts';
-import { addOwnHeaders, type Chosen } from './outgoing.ts';
+import { addOwnHeaders } from './outgoing.ts';
+import type { Chosen } from './pick-arm.ts';
 import { readAnswerHead } from './request-head.ts';
 import type { ExchangeContext, RoutedRequest } from './routed-request.ts';
 import { Tunnel } from './tunnel.ts';

@@ -1,21 +1,15 @@
 import type { RouteTableEntry } from '../core/route-table.ts';
 import { otherSlot } from '../core/slot.ts';
-import { pickArm, type ArmChoice } from './pick-arm.ts';
+import { pickArm, type ArmChoice, type Chosen } from './pick-arm.ts';
 import { headerOf } from './request-head.ts';
 import type { ExchangeContext, RoutedRequest } from './routed-request.ts';
 import { readCookie, stickyCookieName, withoutCookie } from './sticky-cookie.ts';
-
-/** Which arm a request takes, by which entry of the table. */
-export interface Chosen {
-  readonly entry: RouteTableEntry;
-  readonly choice: ArmChoice;
-  readonly setCookie: string | null;
-}
 
 /** Chooses the arm of a request; see docs/gateway.md for the rules. Takes one turn of the weights at most. */
 export function chooseArm(context: ExchangeContext, routed: RoutedRequest, entry: RouteTableEntry): Chosen {
   const { service, request, head, side } = routed;
   const fromUser = side === 'public';
+  if (head.arm === null && (fromUser ? service.plainForUsers : service.plainInside)) return service.plain(entry);
   const sticky = fromUser && entry.public?.sticky === true;
   const cookieValue = sticky && head.cookie !== null ? readCookie(head.cookie, stickyCookieName(entry.service)) : null;
   const override = fromUser ? (entry.public?.canaryHeader ?? null) : null;

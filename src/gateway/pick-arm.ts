@@ -30,6 +30,13 @@ export interface ArmChoice {
     | { readonly kind: 'set'; readonly place: StickyPlace };
 }
 
+/** Which arm a request takes, by which entry of the table. */
+export interface Chosen {
+  readonly entry: RouteTableEntry;
+  readonly choice: ArmChoice;
+  readonly setCookie: string | null;
+}
+
 const keep = { kind: 'keep' } as const;
 const clear = { kind: 'clear' } as const;
 

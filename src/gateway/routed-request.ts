@@ -17,7 +17,7 @@ export interface ExchangeContext {
   readonly closing: boolean;
   /** Milliseconds, monotonic. */
   now(): number;
-  /** The same as it was when it was asked for last: of a time in this turn of the event loop, nearly always. */
+  /** The same as it was when somebody asked last: at most a quarter of a second ago. For deadlines, not for counting. */
   recent(): number;
   /** UTC milliseconds. */
   wall(): number;

@@ -1,11 +1,12 @@
-import type { DrainProgress, Endpoint, RouteInForce } from '../core/route-table.ts';
-import type { Arm, Slot } from '../core/slot.ts';
+import type { DrainProgress, Endpoint, RouteInForce, RouteTableEntry } from '../core/route-table.ts';
+import { otherSlot, type Arm, type Slot } from '../core/slot.ts';
 import { Admission } from './admission.ts';
 import { TrafficCounters } from './counters.ts';
 import { createEdgePolicy, openPolicy, type EdgePolicyParts } from './edge/edge-policy.ts';
 import type { EdgePolicy } from './edge-policy.ts';
 import { ejectable } from './outlier.ts';
 import { RetryBudget } from './retry-budget.ts';
+import type { Chosen } from './pick-arm.ts';
 import { Upstream, type UpstreamContext } from './upstream.ts';
 import { WeightedChoice } from './weighted-choice.ts';
 
@@ -32,6 +33,10 @@ export class ServiceState {
   readonly admission: Admission<Waiter>;
   /** What happens at the edge; null when nothing does. */
   policy: EdgePolicy | null = null;
+  /** Nothing is chosen for a request without an arm of its own: all go to stable. */
+  plainForUsers = false;
+  plainInside = false;
+  #plain: Chosen | null = null;
   /** Null once the service has been removed. */
   inForce: RouteInForce | null = null;
   readonly #context: ServiceContext;
@@ -59,6 +64,11 @@ export class ServiceState {
     this.inForce = inForce;
     const policy = inForce === null ? openPolicy : createEdgePolicy(inForce.entry, this.#context.edge);
     this.policy = policy === openPolicy ? null : policy;
+    const entry = inForce?.entry ?? null;
+    this.plainInside =
+      entry !== null && (entry.candidateWeight <= 0 || entry.endpoints[otherSlot(entry.stable)].length === 0);
+    this.plainForUsers = this.plainInside && entry?.public?.sticky !== true && entry?.public?.canaryHeader == null;
+    this.#plain = null;
     const wanted = new Set<Upstream>();
     const upstreamOf = (endpoint: Endpoint): Upstream => {
       const key = `${endpoint.id} ${endpoint.host} ${endpoint.port}`;
@@ -79,6 +89,16 @@ export class ServiceState {
       if (!upstream.inTable) upstream.sweepIdle(now);
     }
     this.#forgetRetired();
+  }
+
+  /** The choice of a request for which there is nothing to choose. */
+  plain(entry: RouteTableEntry): Chosen {
+    this.#plain ??= {
+      entry,
+      choice: { arm: 'stable', slot: entry.stable, travels: null, cookie: { kind: 'keep' } },
+      setCookie: null,
+    };
+    return this.#plain;
   }
 
   /**
