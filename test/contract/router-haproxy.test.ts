@@ -1,9 +1,12 @@
-import { appendFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
 import http from 'node:http';
+import httpsClient from 'node:https';
 import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { boundsOf } from '../../src/core/analysis/histogram.ts';
 import type { GatewaySettings } from '../../src/core/gateway-settings.ts';
 import type { RouteEdge } from '../../src/core/route-edge.ts';
 import { plainEdge, type RouteTableEntry } from '../../src/core/route-table.ts';
@@ -24,7 +27,8 @@ import {
   HaproxyStartError,
   StaleRouterWriteError,
 } from '../../src/errors.ts';
-import { ask, echo } from './router-client.ts';
+import { makeLeaf } from '../../src/gateway/tls/x509.ts';
+import { ask, echo, openWebSocket } from './router-client.ts';
 import { startInstance, until, type Instance } from './router-instance.ts';
 import { routerContract } from './router.contract.ts';
 
@@ -360,5 +364,72 @@ describe('the haproxy process', () => {
     expect((await ask(internalPort, '/')).status).toBe(200);
     await router.write({ epoch: 1, version: 2 }, entry(), signal);
     expect((await ask(router.listen.port, '/')).status).toBe(200);
+  });
+
+  it('lets WebSockets live through a reload, and tells them when their instance goes', async () => {
+    const b = await startInstance('b');
+    const router = await open();
+    await router.write({ epoch: 1, version: 1 }, entry(), signal);
+    const client = await openWebSocket(router.listen.port);
+    const route = { hosts: [], paths: ['/', '/x'], sticky: false, canaryHeader: null };
+    const endpoints = { blue: [b.endpoint], green: [] };
+    const moved = { public: route, endpoints } as unknown as Partial<RouteTableEntry>;
+    await router.write({ epoch: 1, version: 2 }, entry(moved), signal);
+    client.socket.send('still here');
+    await until(() => client.messages.includes('still here'), 'it goes on');
+    expect(await router.drain('web', ['a'], 100, signal)).toEqual({ inFlight: 0, streams: 0 });
+    expect(await client.closed).toEqual({ code: 1001 });
+    await b.kill();
+  });
+
+  it('does not hold the slow upload of a user against the release', async () => {
+    const router = await open();
+    await router.write({ epoch: 1, version: 1 }, entry(), signal);
+    async function* pieces() {
+      yield Buffer.from('first half,');
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      yield Buffer.from('second half');
+    }
+    const headers = { 'content-length': 22 };
+    expect((await ask(router.listen.port, '/upload', { method: 'POST', headers, pieces: pieces() })).status).toBe(200);
+    const latencies = async () =>
+      (await router.traffic('web', 0, signal)).flatMap(({ arms }) => arms.stable.latency.map(([bucket]) => bucket));
+    await until(async () => (await latencies()).length === 1, 'it is counted');
+    expect(boundsOf((await latencies())[0] ?? Infinity).toMs).toBeLessThan(500);
+  });
+
+  it('speaks TLS with certificates from files, and sends plain requests there', async () => {
+    const pair = await makeLeaf(['localhost'], null, { from: Date.now(), ms: 86_400_000 }, randomBytes(16));
+    const [certificate, key] = [path.join(stateDir, 'c.pem'), path.join(stateDir, 'k.pem')];
+    await Promise.all([writeFile(certificate, pair.certificate), writeFile(key, pair.key)]);
+    const port = await freePort();
+    const https = {
+      host: '127.0.0.1',
+      port,
+      minVersion: 'TLSv1.2',
+      http2: true,
+      redirect: true,
+      hsts: { maxAgeSeconds: 60, includeSubDomains: false, preload: false },
+      certificates: [{ kind: 'files', certificate, key }],
+    } as const;
+    const router = await open({ settings: { ...settings, https } });
+    await router.write({ epoch: 1, version: 1 }, entry(), signal);
+    const plain = await ask(router.listen.port, '/a?b=c', { headers: { host: 'localhost' } });
+    expect(plain).toMatchObject({ status: 308, headers: { location: `https://localhost:${port}/a?b=c` } });
+    const secure = await new Promise<{ status: number; hsts: unknown; proto: string }>((resolve, reject) => {
+      const get = httpsClient.get(
+        { host: '127.0.0.1', port, path: '/', servername: 'localhost', ca: pair.certificate, agent: false },
+        (response) => {
+          let text = '';
+          response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+          response.on('end', () => {
+            const proto = (JSON.parse(text) as { headers: Record<string, string> }).headers['x-forwarded-proto'] ?? '';
+            resolve({ status: response.statusCode ?? 0, hsts: response.headers['strict-transport-security'], proto });
+          });
+        },
+      );
+      get.on('error', reject);
+    });
+    expect(secure).toEqual({ status: 200, hsts: 'max-age=60', proto: 'https' });
   });
 });

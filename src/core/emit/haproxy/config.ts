@@ -27,10 +27,13 @@ export interface HaproxyConfig {
   readonly structure: string;
 }
 
+/** Longer than a client's connection is kept idle: a process that was replaced cuts none of them. */
+const longestIdleMs = 80_000;
+
 /** Requests of one service at a time; as in the built-in gateway. */
 const maxInFlight = 4_096;
 
-/** Seconds that are told apart from streams: the line that is written at the end of each request, see docs/haproxy.md. */
+/** The line that is written at the end of each request; read by src/drivers/router/haproxy/request-line.ts. */
 const logFormat =
   'V1 %[date(0,us)] %[var(txn.t0)] %[var(txn.t1)] %[var(txn.service)] %[var(txn.arm)] %ST %ts %[var(txn.from)] %[var(txn.begun)] %[var(txn.preview)] %b %s';
 
@@ -67,7 +70,7 @@ function globalSection({ files, settings, structure }: HaproxyConfig): string[] 
     '  log stdout format raw local0',
     `  stats socket ${quoted(`unix@${files.sockets}/admin.sock`)} mode 600 level admin expose-fd listeners`,
     '  # Processes that were replaced by a reload end at the latest after this.',
-    `  hard-stop-after ${Math.max(1_000, Math.ceil(settings.lingerMs))}ms`,
+    `  hard-stop-after ${Math.max(longestIdleMs, Math.ceil(settings.lingerMs))}ms`,
     `  lua-load ${quoted(files.lua)}`,
     '  tune.maxrewrite 4096',
     ...(settings.https === null
@@ -96,6 +99,8 @@ function defaultsSection({ files }: HaproxyConfig, entries: readonly RouteTableE
     `  errorfile 408 ${quoted(`${files.answers}/408.http`)}`,
   ];
 }
+
+const smallBody = 'if { req.hdr_val(content-length) 1:8192 } !{ req.hdr(expect) -m found }';
 
 const unlessRouted = '!{ var(txn.service) -m found }';
 
@@ -132,6 +137,9 @@ function lastRules(entries: readonly RouteTableEntry[], side: 'public' | 'intern
         ]),
     ...large,
     `  http-request ${returnProblem('no-endpoint')} if { var(txn.none) -m bool }`,
+    '  # A body that fits into a buffer is awaited: a slow upload of a user is not the time of an instance.',
+    `  http-request wait-for-body time 30s ${smallBody}`,
+    `  http-request set-var(txn.t0) date(0,us) ${smallBody}`,
     '  http-request set-var(txn.variant) str(.once)',
     '  http-request set-var(txn.variant) str() if { method GET HEAD OPTIONS TRACE PUT DELETE } !{ req.hdr(content-length) -m found } !{ req.hdr(transfer-encoding) -m found }',
     '  http-request set-var(txn.variant) str() if { method GET HEAD OPTIONS TRACE PUT DELETE } { req.hdr_val(content-length) eq 0 }',
