@@ -115,9 +115,9 @@ describe.skipIf(!pebbleAvailable)('a gateway with an authority (Pebble)', () => 
   } {
     const failures: string[] = [];
     let done = 0;
-    let going = true;
+    const state = { going: true };
     const loop = (async () => {
-      while (going) {
+      while (state.going) {
         try {
           const status = await ask();
           if (status !== 200) failures.push(String(status));
@@ -129,7 +129,7 @@ describe.skipIf(!pebbleAvailable)('a gateway with an authority (Pebble)', () => 
       }
     })();
     const end = async (): Promise<void> => {
-      going = false;
+      state.going = false;
       await loop;
     };
     ends.push(end);
