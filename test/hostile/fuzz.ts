@@ -124,7 +124,11 @@ async function converse(port: number, sent: Sent, random: Random): Promise<Seen>
       },
       rest === 'incomplete' && requests.length === 0 ? quietMs : answerMs,
     );
-    if (rest === 'incomplete') await client.until(({ closed }) => closed !== null, quietMs);
+    if (rest === 'incomplete') await client.until(({ bytes, closed }) => closed !== null || bytes.length > 0, quietMs);
+    // The end of the connection may come a moment behind a refusal.
+    const said = readAnswers(client.heard().bytes, methods, false).answers.at(-1);
+    if (said !== undefined && !fromInstance(said.headers))
+      await client.until(({ closed }) => closed !== null, answerMs);
     const { bytes, closed } = client.heard();
     const { answers, fault } = readAnswers(bytes, methods, closed === 'ended');
     const passed = answers.filter(({ headers }) => fromInstance(headers)).length;
