@@ -416,20 +416,31 @@ describe('the haproxy process', () => {
     await router.write({ epoch: 1, version: 1 }, entry(), signal);
     const plain = await ask(router.listen.port, '/a?b=c', { headers: { host: 'localhost' } });
     expect(plain).toMatchObject({ status: 308, headers: { location: `https://localhost:${port}/a?b=c` } });
-    const secure = await new Promise<{ status: number; hsts: unknown; proto: string }>((resolve, reject) => {
-      const get = httpsClient.get(
-        { host: '127.0.0.1', port, path: '/', servername: 'localhost', ca: pair.certificate, agent: false },
-        (response) => {
-          let text = '';
-          response.on('data', (chunk: Buffer) => (text += chunk.toString()));
-          response.on('end', () => {
-            const proto = (JSON.parse(text) as { headers: Record<string, string> }).headers['x-forwarded-proto'] ?? '';
-            resolve({ status: response.statusCode ?? 0, hsts: response.headers['strict-transport-security'], proto });
-          });
-        },
-      );
-      get.on('error', reject);
-    });
-    expect(secure).toEqual({ status: 200, hsts: 'max-age=60', proto: 'https' });
+    const get = (ca: string) =>
+      new Promise<{ status: number; hsts: unknown; proto: string }>((resolve, reject) => {
+        const request = httpsClient.get(
+          { host: '127.0.0.1', port, path: '/', servername: 'localhost', ca, agent: false },
+          (response) => {
+            let text = '';
+            response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+            response.on('end', () => {
+              const { headers } = JSON.parse(text) as { headers: Record<string, string> };
+              resolve({
+                status: response.statusCode ?? 0,
+                hsts: response.headers['strict-transport-security'],
+                proto: headers['x-forwarded-proto'] ?? '',
+              });
+            });
+          },
+        );
+        request.on('error', reject);
+      });
+    expect(await get(pair.certificate)).toEqual({ status: 200, hsts: 'max-age=60', proto: 'https' });
+    const renewed = await makeLeaf(['localhost'], null, { from: Date.now(), ms: 86_400_000 }, randomBytes(16));
+    await Promise.all([writeFile(certificate, renewed.certificate), writeFile(key, renewed.key)]);
+    await until(
+      async () => (await get(renewed.certificate).catch(() => null))?.status === 200,
+      'the renewed certificate is in use',
+    );
   });
 });

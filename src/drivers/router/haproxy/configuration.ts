@@ -122,7 +122,12 @@ export async function writeCertificates(files: StateFiles, settings: GatewaySett
       .concat('\n');
     hash.update(text);
     // The first is for clients that name no host.
-    await replaceFile(path.join(files.certificates, `${String(i).padStart(3, '0')}.pem`), text);
+    const file = path.join(files.certificates, `${String(i).padStart(3, '0')}.pem`);
+    if ((await readOrNull(file)) !== text) await replaceFile(file, text);
+  }
+  for (const name of await readdir(files.certificates)) {
+    const known = Number.parseInt(name, 10) < settings.https.certificates.length;
+    if (!known) await rm(path.join(files.certificates, name), { force: true });
   }
   return hash.digest('hex');
 }

@@ -374,7 +374,7 @@ class HaproxyConnection implements HaproxyRouter {
         'repaired',
         edited
           ? `${this.#files.config} was changed by somebody else; it was written and loaded again.`
-          : 'HAProxy ran another configuration; it was told to load its own again.',
+          : 'HAProxy ran an older configuration, or with older certificates; it has loaded those in force.',
       );
     }
     const differences = await compareRoutes(this.#files, routes, signal);
