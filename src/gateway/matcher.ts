@@ -44,21 +44,42 @@ export function buildMatcher(entries: Iterable<RouteTableEntry>): Matcher {
     rules.sort((a, b) => b.prefix.length - a.prefix.length);
   }
 
-  return {
-    match(hostHeader, path) {
-      const host = normalizeHost(hostHeader);
-      const found = matchPath(exact.get(host), path);
-      if (found !== null) return found;
-      if (wildcard.size > 0) {
-        for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
-          const wild = matchPath(wildcard.get(host.slice(dot + 1)), path);
-          if (wild !== null) return wild;
-        }
+  /** Rules to look at for a host, the most specific first. */
+  function rulesFor(hostHeader: string): readonly (readonly PathRule[])[] {
+    const host = normalizeHost(hostHeader);
+    const found: (readonly PathRule[])[] = [];
+    const own = exact.get(host);
+    if (own !== undefined) found.push(own);
+    if (wildcard.size > 0) {
+      for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
+        const wild = wildcard.get(host.slice(dot + 1));
+        if (wild !== undefined) found.push(wild);
       }
-      return matchPath(anyHost, path);
+    }
+    found.push(anyHost);
+    return found;
+  }
+
+  // The hosts that were asked for last, by their length: most requests are for very few.
+  const lately = Array.from({ length: latelyKept }, () => ({ host: '', rules: rulesFor('') }));
+  return {
+    match(host, path) {
+      const place = lately[host.length % latelyKept];
+      if (place === undefined) return null;
+      if (place.host !== host) {
+        place.rules = rulesFor(host);
+        place.host = host;
+      }
+      for (const rules of place.rules) {
+        const found = matchPath(rules, path);
+        if (found !== null) return found;
+      }
+      return null;
     },
   };
 }
+
+const latelyKept = 8;
 
 function append(map: Map<string, PathRule[]>, key: string, rules: readonly PathRule[]): void {
   const present = map.get(key);
@@ -66,8 +87,7 @@ function append(map: Map<string, PathRule[]>, key: string, rules: readonly PathR
   else present.push(...rules);
 }
 
-function matchPath(rules: readonly PathRule[] | undefined, path: string): RouteTableEntry | null {
-  if (rules === undefined) return null;
+function matchPath(rules: readonly PathRule[], path: string): RouteTableEntry | null {
   for (const { prefix, entry } of rules) {
     if (prefix === '') return entry;
     if (path.startsWith(prefix) && (path.length === prefix.length || path.charCodeAt(prefix.length) === slash)) {
