@@ -31,6 +31,7 @@ export class ListenerHost implements ClientHost {
   readonly #http2 = new Set<Http2Connection>();
   #sockets = 0;
   #stopAccepting: () => void = () => {};
+  #handshakes: () => number = () => 0;
   #retired = false;
 
   constructor(context: ListenerContext, server: Server, route: (request: ClientRequest, stream: ClientStream) => void) {
@@ -44,9 +45,9 @@ export class ListenerHost implements ClientHost {
     return this.#retired || this.#context.closing;
   }
 
-  /** Open connections, also those that were upgraded. */
+  /** Open connections, also those that were upgraded, and those whose TLS handshake is not over. */
   get connections(): number {
-    return this.#sockets;
+    return this.#sockets + this.#handshakes();
   }
 
   /** Whether an answer is on its way out. */
@@ -73,13 +74,16 @@ export class ListenerHost implements ClientHost {
   }
 
   acceptTls(book: CertificateBook, minVersion: 'TLSv1.2' | 'TLSv1.3', http2: boolean): void {
-    const options = { book, minVersion, http2, handshakeTimeoutMs: this.limits.headersTimeoutMs };
+    const { headersTimeoutMs: handshakeTimeoutMs, maxConnections } = this.limits;
+    const mayAccept = (): boolean => this.connections < maxConnections;
+    const options = { book, minVersion, http2, handshakeTimeoutMs, mayAccept };
     const accepting = acceptTls(this.#server, options, (socket, protocol) => {
       if (!this.#admit(socket)) return;
       if (protocol === 'h2') this.#serveHttp2(socket);
       else this.#http1.add(new ClientConnection(socket, true, this));
     });
     this.#stopAccepting = () => accepting.close();
+    this.#handshakes = () => accepting.handshakes;
   }
 
   #admit(socket: Socket): boolean {

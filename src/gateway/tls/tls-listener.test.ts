@@ -36,16 +36,22 @@ interface Listening {
 
 async function listen(
   bundles: readonly CertificateBundle[],
-  options: { minVersion?: 'TLSv1.2' | 'TLSv1.3'; http2?: boolean; timeoutMs?: number; ticketKeys?: Buffer } = {},
+  options: {
+    minVersion?: 'TLSv1.2' | 'TLSv1.3';
+    http2?: boolean;
+    timeoutMs?: number;
+    ticketKeys?: Buffer;
+    most?: number;
+  } = {},
 ): Promise<Listening> {
-  const { minVersion = 'TLSv1.2', http2 = true, timeoutMs = 5_000, ticketKeys = null } = options;
+  const { minVersion = 'TLSv1.2', http2 = true, timeoutMs = 5_000, ticketKeys = null, most = Infinity } = options;
   const book = new PemCertificateBook({ minVersion, ticketKeys, now: Date.now });
   book.replace(bundles);
   const server = createServer();
   const accepted: Listening['accepted'] = [];
-  const accepting = acceptTls(
+  const accepting: TlsAcceptance = acceptTls(
     server,
-    { book, minVersion, http2, handshakeTimeoutMs: timeoutMs },
+    { book, minVersion, http2, handshakeTimeoutMs: timeoutMs, mayAccept: () => accepting.handshakes < most },
     (socket, protocol) => {
       accepted.push({ socket, protocol });
       socket.on('data', (bytes: Buffer) => socket.write(bytes));
@@ -197,6 +203,16 @@ test.each([
   await new Promise((resolve) => socket.once('close', resolve));
   await until(async () => (await connections(server)) === 0, 'its socket is closed');
   expect(accepted.length).toBe(0);
+});
+
+test('handshakes that never end take no more room than there is, and give it back', async () => {
+  const { port, accepting } = await listen([a], { most: 2, timeoutMs: 300 });
+  const slow = [connectTcp(port, '127.0.0.1'), connectTcp(port, '127.0.0.1')];
+  for (const socket of slow) socket.on('error', () => {});
+  await until(() => accepting.handshakes === 2, 'both are waited for');
+  await expect(client(port)).rejects.toThrow();
+  await until(() => accepting.handshakes === 0, 'their deadline');
+  expect(namesOf(await client(port))).toBe('DNS:a.test');
 });
 
 test('what is not TLS, what breaks off and what is refused hurts nobody else', async () => {

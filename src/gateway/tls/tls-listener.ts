@@ -10,6 +10,8 @@ export interface TlsOptions {
   readonly http2: boolean;
   /** Milliseconds from the connection to the end of its handshake. */
   readonly handshakeTimeoutMs: number;
+  /** Whether there is room for one more connection; asked before anything is spent on it. Missing: always. */
+  readonly mayAccept?: () => boolean;
 }
 
 export interface TlsAcceptance {
@@ -41,7 +43,7 @@ export function acceptTls(
   function accept(raw: Socket): void {
     raw.on('error', () => {});
     const secureContext = book.contextFor(null);
-    if (secureContext === null) {
+    if (secureContext === null || options.mayAccept?.() === false) {
       raw.destroy();
       return;
     }
