@@ -1,18 +1,15 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { GatewayHealth } from '../../core/gateway-control.ts';
-import { gatewaySettingsOf } from '../../core/plan/gateway-settings.ts';
 import type { Environment, Platform } from '../../core/spec/platform.ts';
 import type { ResourceDriver } from '../../drivers/resource/resource.ts';
 import { createResourceDriver } from '../../drivers/resource/registry.ts';
-import { stopGateway } from '../../drivers/router/gateway/gateway-process.ts';
-import { routerDrivers } from '../../drivers/router/registry.ts';
 import { runtimes } from '../../drivers/runtime/registry.ts';
 import { createSecrets } from '../../drivers/secrets/registry.ts';
 import { resolveSecret } from '../../drivers/secrets/resolve.ts';
 import type { Secrets } from '../../drivers/secrets/secrets.ts';
 import type { EnvironmentParts } from '../../engine/environment.ts';
 import { createConfiguration, resource } from './configuration.ts';
+import { openRouter, type EnvironmentGateway } from './environment-router.ts';
 import type { PortBook } from './port-book.ts';
 import { keepResource } from './resource-keeper.ts';
 import { smokeTests } from './smoke-tests.ts';
@@ -29,12 +26,6 @@ export interface OpenEnvironment {
   close(): Promise<void>;
   /** Stops the router and the resources. */
   stop(signal: AbortSignal): Promise<void>;
-}
-
-export interface EnvironmentGateway {
-  health(signal: AbortSignal): Promise<GatewayHealth>;
-  /** Replaces it by this version, as it is declared now. */
-  upgrade(signal: AbortSignal): Promise<GatewayHealth>;
 }
 
 export interface OpenOptions {
@@ -99,9 +90,12 @@ export async function openEnvironment(options: OpenOptions, signal: AbortSignal)
     ports: { from: target.ports.from, to: Math.max(target.ports.from, target.ports.to - fixed) },
   });
   for (const limitation of await runtime.limitations()) log(`${name}: ${limitation}`);
-  log(`${name}: gateway on ${target.listen.host}:${target.listen.port} …`);
-  const gateway = { stateDir: folder, settings: gatewaySettingsOf(target) };
-  const router = await routerDrivers.gateway(gateway, signal);
+  const routing = await openRouter(
+    () => declared().target,
+    folder,
+    (line) => log(`${name}: ${line}`),
+    signal,
+  );
   const internalPort = (service: string): number => {
     const port = ports.find(name, `service/${service}`);
     if (port === null) throw new RangeError(`${service} of ${name} has no internal address yet`);
@@ -129,12 +123,9 @@ export async function openEnvironment(options: OpenOptions, signal: AbortSignal)
   const leaveResources = async (): Promise<void> => void (await Promise.all(keepers.map((end) => end())));
   return {
     get gatewayPid() {
-      return router.pid;
+      return routing.pid;
     },
-    gateway: {
-      health: (abort) => router.health(abort),
-      upgrade: (abort) => router.upgrade(gatewaySettingsOf(declared().target), abort),
-    },
+    gateway: routing.gateway,
     secrets,
     resources,
     parts: {
@@ -142,7 +133,7 @@ export async function openEnvironment(options: OpenOptions, signal: AbortSignal)
         return declared();
       },
       runtime,
-      router,
+      router: routing.router,
       configuration,
       internalPort,
       ensureAddress,
@@ -165,14 +156,13 @@ export async function openEnvironment(options: OpenOptions, signal: AbortSignal)
     },
     async close() {
       await leaveResources();
-      await router.close();
+      await routing.close();
       await runtime.close();
     },
     async stop(abort) {
       await leaveResources();
-      await router.close();
       await runtime.close();
-      await stopGateway(gateway.stateDir);
+      await routing.stop();
       for (const driver of resources.values()) await driver.stop(abort);
     },
   };

@@ -3,7 +3,7 @@ import type { GatewayUpgradeProgressView, GatewayView } from '../../api/schemas.
 import type { GatewayHealth } from '../../core/gateway-control.ts';
 import { controlSocket, findGateway } from '../../drivers/router/gateway/gateway-process.ts';
 import { GatewayUnreachableError } from '../../errors.ts';
-import type { EnvironmentGateway } from './environments.ts';
+import type { EnvironmentGateway } from './environment-router.ts';
 
 /** Milliseconds that a gateway has to say how it is. */
 const askMs = 10_000;

@@ -1,0 +1,107 @@
+import { join } from 'node:path';
+import type { GatewayHealth } from '../../core/gateway-control.ts';
+import { gatewaySettingsOf } from '../../core/plan/gateway-settings.ts';
+import type { Target } from '../../core/spec/platform.ts';
+import { stopGateway } from '../../drivers/router/gateway/gateway-process.ts';
+import type { GatewayRouter } from '../../drivers/router/gateway/gateway-router.ts';
+import { stopHaproxy } from '../../drivers/router/haproxy/haproxy-router.ts';
+import { routerDrivers } from '../../drivers/router/registry.ts';
+import type { Router } from '../../drivers/router/router.ts';
+
+export interface EnvironmentGateway {
+  health(signal: AbortSignal): Promise<GatewayHealth>;
+  /** Replaces it by this version, as it is declared now. */
+  upgrade(signal: AbortSignal): Promise<GatewayHealth>;
+}
+
+/** What shares the traffic of an environment. */
+export interface EnvironmentRouter {
+  readonly router: Router;
+  readonly pid: number;
+  /** The built-in gateway; behind HAProxy the one that carries streams. */
+  readonly gateway: EnvironmentGateway;
+  /** Everything goes on running. */
+  close(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts (or finds again) the router that a target names. Another one that still runs from before the declaration changed is
+ * stopped first: both want the same address.
+ *
+ * @param target as it is declared now
+ * @param folder of the environment's state
+ */
+export async function openRouter(
+  target: () => Target,
+  folder: string,
+  log: (line: string) => void,
+  signal: AbortSignal,
+): Promise<EnvironmentRouter> {
+  const settings = gatewaySettingsOf(target());
+  const { host, port } = settings.http;
+  if (target().router === 'gateway') {
+    if (await stopHaproxy(folder)) log('HAProxy is stopped: the router is the gateway now');
+    log(`gateway on ${host}:${port} …`);
+    const router = await routerDrivers.gateway({ stateDir: folder, settings }, signal);
+    return {
+      router,
+      get pid() {
+        return router.pid;
+      },
+      gateway: gatewayOf(router, () => gatewaySettingsOf(target())),
+      close: () => router.close(),
+      stop: async () => {
+        await router.close();
+        await stopGateway(folder);
+      },
+    };
+  }
+
+  if (await stopGateway(folder)) log('the gateway is stopped: the router is HAProxy now');
+  log(`HAProxy on ${host}:${port} …`);
+  const relayFolder = join(folder, 'streams');
+  // Nobody but HAProxy reaches it: it has no route for users, and no address of its own to be found at.
+  const relaySettings = {
+    workers: 1,
+    http: { host: '127.0.0.1', port: 0 },
+    https: null,
+    accessLog: null,
+    lingerMs: settings.lingerMs,
+  };
+  const streams = await routerDrivers.gateway({ stateDir: relayFolder, settings: relaySettings }, signal);
+  const onEvent = ({ kind, message }: { readonly kind: string; readonly message: string }): void =>
+    log(`HAProxy ${kind}: ${message}`);
+  const router = await routerDrivers
+    .haproxy({ stateDir: folder, settings, streams, onEvent }, signal)
+    .catch(async (error: unknown) => {
+      await streams.close();
+      await stopGateway(relayFolder);
+      throw error;
+    });
+  const close = async (): Promise<void> => {
+    await router.close();
+    await streams.close();
+  };
+  return {
+    router,
+    get pid() {
+      return router.pid;
+    },
+    gateway: gatewayOf(streams, () => relaySettings),
+    close,
+    stop: async () => {
+      await close();
+      await stopHaproxy(folder);
+      await stopGateway(relayFolder);
+    },
+  };
+}
+
+const gatewayOf = (
+  router: GatewayRouter,
+  settings: () => Parameters<GatewayRouter['upgrade']>[0],
+): EnvironmentGateway => ({
+  health: (signal) => router.health(signal),
+  upgrade: (signal) => router.upgrade(settings(), signal),
+});
