@@ -4,12 +4,12 @@ import { chmod, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { ControlAnswer } from '../core/gateway-control.ts';
-import type { GatewaySettings } from '../core/gateway-settings.ts';
+import type { GatewaySettings, HttpsSettings } from '../core/gateway-settings.ts';
 import { gatewaySettingsSchema } from '../core/gateway-settings-schema.ts';
 import { createControlServer, type UpgradeRequest } from './control-api.ts';
 import { DayKey, type DayKeyState } from './edge/day-key.ts';
 import { parseLimits } from './limits.ts';
-import { createLog } from './log.ts';
+import { createLog, type Log } from './log.ts';
 import { gatewayFiles, isGateway, loadKey, nextSocket, prepareSocket, replaceFile, takeLock } from './state-folder.ts';
 import { Predecessor } from './supervisor/predecessor.ts';
 import { raiseSuccessor } from './supervisor/raise-successor.ts';
@@ -17,7 +17,7 @@ import { Sockets } from './supervisor/sockets.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import { tableOf, type RouteTable } from './table.ts';
 import { TableFile } from './table-file.ts';
-import { CertificateKeeper } from './tls/certificate-keeper.ts';
+import type { CertificateKeeper } from './tls/certificate-keeper.ts';
 
 // The gateway's supervisor:
 //   node main.ts --state-dir DIR --socket PATH --settings JSON [--limits JSON]
@@ -119,19 +119,7 @@ async function main(): Promise<void> {
       log('error', 'found-at-start', { message: one });
     }
 
-    const { https } = settings;
-    const keeper =
-      https === null
-        ? null
-        : new CertificateKeeper({
-            https,
-            folder: files.tls,
-            log,
-            now: Date.now,
-            random: Math.random,
-            onCertificates: (certificates) => running.setCertificates(certificates),
-            onChallenges: (challenges) => running.setChallenges(challenges),
-          });
+    const keeper = settings.https === null ? null : await keepCertificates(settings.https, files.tls, running, log);
     if (keeper !== null) {
       running.warnAlso(() => keeper.warnings);
       // Workers begin with something to show for each host.
@@ -282,6 +270,25 @@ async function takeOver(predecessor: Predecessor): Promise<Beginning> {
     sockets: new Sockets(predecessor.sockets),
     dayKey,
   };
+}
+
+/** Loaded with need only: what makes and orders certificates takes half of the supervisor's memory. */
+async function keepCertificates(
+  https: HttpsSettings,
+  folder: string,
+  supervisor: Supervisor,
+  log: Log,
+): Promise<CertificateKeeper> {
+  const { CertificateKeeper: Keeper } = await import('./tls/certificate-keeper.ts');
+  return new Keeper({
+    https,
+    folder,
+    log,
+    now: Date.now,
+    random: Math.random,
+    onCertificates: (certificates) => supervisor.setCertificates(certificates),
+    onChallenges: (challenges) => supervisor.setChallenges(challenges),
+  });
 }
 
 /** The same file from sources and from the built package. */

@@ -36,6 +36,7 @@ describe.each([1, 2])('with %i workers', (workers) => {
     return {
       router,
       publicPort: router.listen.port,
+      workers,
       internalPort: await freePort(),
       crash: async () => {
         const { pid, workers: all } = await router.health(AbortSignal.timeout(5_000));

@@ -14,6 +14,8 @@ export interface RouterUnderTest {
   readonly publicPort: number;
   /** A free port for the internal address of the service. */
   readonly internalPort: number;
+  /** Processes that share traffic each by themselves, exactly; together they may be off by a request for each further one. Default 1. */
+  readonly workers?: number;
   /** Kills the data plane without warning. */
   crash(): Promise<void>;
   /** Ends everything. */
@@ -264,7 +266,7 @@ export function routerContract(name: string, start: () => Promise<RouterUnderTes
             return { id, cookie: set.split(';', 1)[0] ?? '' };
           }),
         );
-        expect(users.filter(({ id }) => id === 'b')).toHaveLength(10);
+        expect(Math.abs(users.filter(({ id }) => id === 'b').length - 10)).toBeLessThan(subject.workers ?? 1);
         const again = (): Promise<string[]> =>
           Promise.all(
             users.map(async ({ cookie }) => (await echo(subject.publicPort, { headers: { cookie } })).instance),
@@ -474,8 +476,9 @@ export function routerContract(name: string, start: () => Promise<RouterUnderTes
         await write({ blue: [a], green: [b], candidateWeight: 50 });
         expect(await share(20)).toEqual({ a: 20 });
         const { stable, candidate } = await counted();
-        expect(candidate).toMatchObject({ requests: 10, gatewayErrors: 10 });
-        expect(stable).toMatchObject({ requests: 10, gatewayErrors: 0 });
+        expect(Math.abs(candidate.requests - 10)).toBeLessThan(subject.workers ?? 1);
+        expect(candidate.gatewayErrors).toBe(candidate.requests);
+        expect(stable).toMatchObject({ requests: 20 - candidate.requests, gatewayErrors: 0 });
       });
 
       it('never makes an answer look complete that an instance did not finish', async () => {

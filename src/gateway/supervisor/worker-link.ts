@@ -99,6 +99,7 @@ export class WorkerLink {
    */
   async ask(question: Question, timeoutMs: number | null, signal: AbortSignal | null = null): Promise<WorkerAnswer> {
     if (this.#isGone) throw new WorkerSilent(`worker ${this.pid} is gone`);
+    signal?.throwIfAborted();
     this.#asked += 1;
     const ask = this.#asked;
     const pending = Promise.withResolvers<WorkerAnswer>();
@@ -115,8 +116,7 @@ export class WorkerLink {
       this.send({ kind: 'abort', ask });
       this.#settle(ask)?.reject(signal?.reason);
     };
-    if (signal?.aborted === true) aborted();
-    else signal?.addEventListener('abort', aborted, { once: true });
+    signal?.addEventListener('abort', aborted, { once: true });
     this.send({ kind: 'ask', ask, question });
     try {
       return await pending.promise;
