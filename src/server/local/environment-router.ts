@@ -40,8 +40,13 @@ export async function openRouter(
 ): Promise<EnvironmentRouter> {
   const settings = gatewaySettingsOf(target());
   const { host, port } = settings.http;
+  // State of the gateway that carries streams for HAProxy.
+  const relayFolder = join(folder, 'streams');
   if (target().router === 'gateway') {
-    if (await stopHaproxy(folder)) log('HAProxy is stopped: the router is the gateway now');
+    if (await stopHaproxy(folder)) {
+      await stopGateway(relayFolder);
+      log('HAProxy is stopped: the router is the gateway now');
+    }
     log(`gateway on ${host}:${port} …`);
     const router = await routerDrivers.gateway({ stateDir: folder, settings }, signal);
     return {
@@ -60,7 +65,6 @@ export async function openRouter(
 
   if (await stopGateway(folder)) log('the gateway is stopped: the router is HAProxy now');
   log(`HAProxy on ${host}:${port} …`);
-  const relayFolder = join(folder, 'streams');
   // Nobody but HAProxy reaches it: it has no route for users, and no address of its own to be found at.
   const relaySettings = {
     workers: 1,
