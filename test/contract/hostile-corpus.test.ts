@@ -4,7 +4,7 @@ import { answersRun, type AnswerReport } from '../hostile/answers-run.ts';
 import { runCorpus, type CaseReport } from '../hostile/corpus-run.ts';
 import { themes } from '../hostile/corpus/themes.ts';
 import { reasonOf } from '../hostile/difference.ts';
-import { haproxyVersion } from '../hostile/routers.ts';
+import { haproxyVersion, startGateway } from '../hostile/routers.ts';
 
 /** Milliseconds for the whole corpus, three times through two routers. */
 const corpusMs = 240_000;
@@ -47,6 +47,17 @@ describe('the corpus of hostile requests', () => {
     const malformed = reports.filter(({ haproxy }) => haproxy?.kind === 'malformed');
     expect(malformed.map(({ one }) => one.name)).toContain('host-missing');
     expect(reports.filter(({ gateway }) => gateway.kind === 'malformed')).toEqual([]);
+  });
+});
+
+describe('the whole gateway, with two workers, as it is started for a platform', () => {
+  it('does the same with what frames a body in two ways', { timeout: corpusMs }, async () => {
+    const run = await runCorpus('cl-', false, () => {}, startGateway);
+    expect(run.reports.length).toBeGreaterThan(10);
+    expect(
+      run.reports.flatMap(({ one, gateway }) => gateway.problems.map((problem) => `${one.name}: ${problem}`)),
+    ).toEqual([]);
+    expect(run.complaints).toEqual([]);
   });
 });
 

@@ -23,13 +23,13 @@ export type Expectation =
   /** The request is not over: no complete request arrives until the client goes, and none after. */
   | { readonly kind: 'held' }
   /**
-   * Exactly these arrive, each answered in its turn. Then: the follow-up behind them is `answered` too, or refused
+   * Exactly these arrive, each answered in its turn. Next: the follow-up behind them is `answered` too, or refused
    * (`refused`: what is behind them is no request), or the connection is `closed` without it, or one of the two (`either`).
    */
   | {
       readonly kind: 'passed';
       readonly requests: readonly ExpectedRequest[];
-      readonly then: 'answered' | 'refused' | 'closed' | 'either';
+      readonly next: 'answered' | 'refused' | 'closed' | 'either';
     };
 
 export interface HostileCase {
@@ -92,12 +92,12 @@ export const held: Expectation = { kind: 'held' };
 export const passed = (...requests: readonly ExpectedRequest[]): Expectation => ({
   kind: 'passed',
   requests: requests.length === 0 ? [{}] : requests,
-  then: 'answered',
+  next: 'answered',
 });
 export const passedThen = (
-  then: 'refused' | 'closed' | 'either',
+  next: 'refused' | 'closed' | 'either',
   ...requests: readonly ExpectedRequest[]
-): Expectation => ({ kind: 'passed', requests: requests.length === 0 ? [{}] : requests, then });
+): Expectation => ({ kind: 'passed', requests: requests.length === 0 ? [{}] : requests, next });
 
 const lines = (...all: readonly string[]): string => `${all.join('\r\n')}\r\n\r\n`;
 

@@ -40,18 +40,20 @@ async function runCase(
  * Sends every case of the corpus through the gateway and, when it is installed, through HAProxy.
  *
  * @param only a part of the names to run; empty: all
+ * @param start how our gateway is started
  */
 export async function runCorpus(
   only: string,
   reference: boolean,
   progress: (report: CaseReport) => void,
+  start: typeof startDataPlane = startDataPlane,
 ): Promise<{
   readonly reports: readonly CaseReport[];
   readonly haproxy: string | null;
   readonly complaints: readonly string[];
 }> {
   const instances = { gateway: new RecordingInstance(), haproxy: new RecordingInstance() };
-  const gateway = await startDataPlane(await instances.gateway.start());
+  const gateway = await start(await instances.gateway.start());
   const endpoint = await instances.haproxy.start();
   const haproxy = reference && haproxyVersion() !== null ? await startHaproxy(endpoint) : null;
   const reports: CaseReport[] = [];

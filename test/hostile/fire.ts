@@ -55,11 +55,11 @@ export async function fire(
   const behind = one.alone === true ? '' : followUp;
   const expectedAnswers =
     expect.kind === 'passed'
-      ? expect.requests.length + (expect.then === 'answered' && behind !== '' ? 1 : 0)
+      ? expect.requests.length + (expect.next === 'answered' && behind !== '' ? 1 : 0)
       : expect.kind === 'declined'
         ? 2
         : 0;
-  const more = expect.kind === 'passed' && (expect.then === 'either' || expect.then === 'refused') && behind !== '';
+  const more = expect.kind === 'passed' && (expect.next === 'either' || expect.next === 'refused') && behind !== '';
   try {
     await client.send(cut(Buffer.from(one.bytes + behind, 'latin1'), mode, random));
     if (expect.kind === 'held') await client.until(({ closed }) => closed !== null, quietMs);
@@ -67,7 +67,7 @@ export async function fire(
       const done = ({ bytes, closed }: Heard): boolean => {
         if (closed !== null) return true;
         if (expect.kind === 'refused' || expect.kind === 'broken-off') return false;
-        if (expect.kind === 'passed' && (expect.then === 'closed' || expect.then === 'refused')) return false;
+        if (expect.kind === 'passed' && (expect.next === 'closed' || expect.next === 'refused')) return false;
         return readAnswers(bytes, methods, false).answers.length >= expectedAnswers + (more ? 1 : 0);
       };
       await client.until((heard) => done(heard) || heard.bytes.length > 0, patienceMs[router.name]);

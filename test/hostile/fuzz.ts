@@ -41,7 +41,7 @@ export interface FuzzOptions {
   readonly seed: number;
   /** Connections at a time. */
   readonly parallel?: number;
-  progress?(inputs: number, resident: number): void;
+  readonly progress?: (inputs: number, resident: number) => void;
 }
 
 /** Connections whose arrivals are compared together. */
@@ -105,9 +105,9 @@ async function converse(port: number, sent: Sent, random: Random): Promise<Seen>
   const methods = requests.map(({ method }) => method);
   const client = new RawClient(port);
   try {
-    const cuts = [
-      ...Array.from({ length: Math.floor(random() * 4) }, () => Math.floor(random() * sent.bytes.length)),
-    ].sort((a, b) => a - b);
+    const cuts = Array.from({ length: Math.floor(random() * 4) }, () => Math.floor(random() * sent.bytes.length)).sort(
+      (a, b) => a - b,
+    );
     const edges = [0, ...cuts, sent.bytes.length];
     await client.send(
       edges

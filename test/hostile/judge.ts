@@ -161,7 +161,7 @@ export function judge(one: HostileCase, outcome: Outcome, router: 'gateway' | 'h
       const expected = [...expect.requests];
       const followed = outcome.arrived.length > expected.length;
       const followUp: ExpectedRequest = { target: followUpTarget };
-      if (one.alone !== true && (expect.then === 'answered' || (expect.then === 'either' && followed))) {
+      if (one.alone !== true && (expect.next === 'answered' || (expect.next === 'either' && followed))) {
         expected.push(followUp);
       }
       if (outcome.arrived.length !== expected.length) {
@@ -174,13 +174,13 @@ export function judge(one: HostileCase, outcome: Outcome, router: 'gateway' | 'h
         else problems.push(...requestProblems(got, want, router), ...answerProblems(outcome.answers[at], got));
       }
       const more = outcome.answers.slice(expected.length);
-      if (expect.then === 'refused') {
+      if (expect.next === 'refused') {
         const [last] = more;
         if (more.length !== 1 || last === undefined || last.status < 400 || fromInstance(last)) {
           problems.push('what is behind it was not refused');
         }
-      } else if (more.length > 0 && expect.then !== 'either') problems.push(`${more.length} answers too many`);
-      if ((expect.then === 'refused' || expect.then === 'closed') && outcome.closed === null) {
+      } else if (more.length > 0 && expect.next !== 'either') problems.push(`${more.length} answers too many`);
+      if ((expect.next === 'refused' || expect.next === 'closed') && outcome.closed === null) {
         problems.push('the connection stays open');
       }
       return problems;
