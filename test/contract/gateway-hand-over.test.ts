@@ -199,6 +199,19 @@ describe('a gateway that is replaced', () => {
     await b.kill();
   });
 
+  it('is stopped with the processes that it has just replaced', async () => {
+    const before = await settled(2);
+    const { port } = router.listen;
+    await router.upgrade(settings, signal);
+    await router.close();
+    expect(await stopGateway(stateDir, 0)).toBe(true);
+    await until(
+      () => [before.pid, ...before.workers.map(({ pid }) => pid)].every((pid) => !alive(pid)),
+      'the old processes have ended',
+    );
+    await expect(ask(port, '/')).rejects.toThrow(/ECONNREFUSED/);
+  });
+
   it('tells WebSockets 1012 and ends event streams when their time in the old process is over', async () => {
     const client = await openWebSocket(router.listen.port);
     const events = await openEvents(router.listen.port);

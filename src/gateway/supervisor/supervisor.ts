@@ -339,6 +339,8 @@ export class Supervisor {
 
   /** @param drainMs milliseconds for requests in flight */
   async stop(drainMs: number): Promise<void> {
+    // Workers of the one before are to be stopped too; without anybody they would start another supervisor.
+    await this.#arrived.catch(() => {});
     this.#end();
     const stopped = this.#workers.stop(drainMs);
     // With the workers' own copies closed, new connections are refused from here on.

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -117,6 +118,12 @@ export class Worker {
   async #elect(): Promise<void> {
     const { stateDir, home, generation, log } = this.#options;
     if (this.#assignment === null) return;
+    if (!existsSync(gatewayFiles(stateDir).folder)) {
+      // Whoever removed it wants no gateway here any more, and nobody could ever find this worker.
+      log('error', 'state-folder-gone', { message: `${stateDir} is not there any more.` });
+      void this.#retire(0);
+      return;
+    }
     let unlock: () => Promise<void>;
     try {
       unlock = await takeLock(gatewayFiles(stateDir).election, (pid) => isGateway(pid, stateDir, home));
