@@ -22,6 +22,8 @@ export type Behaviour = Readonly<Record<string, number | boolean | string>>;
 export interface DemoSettings {
   /** Of all three services. */
   readonly strategy: DemoStrategy;
+  /** Of the target, over what this class declares. */
+  readonly target?: Readonly<Record<string, unknown>>;
   /** Limits of web, as declared. */
   readonly limits?: { readonly memory?: string };
   readonly proxy?: Readonly<Record<string, string>>;
@@ -186,7 +188,7 @@ function declaration(port: number, settings: DemoSettings): string {
     resources: { db: { kind: 'postgres', mode: 'embedded', database: 'demo' } },
     environments: {
       development: {
-        target: { kind: 'process', listen: `127.0.0.1:${port}`, ports: '22000-22399' },
+        target: { kind: 'process', listen: `127.0.0.1:${port}`, ports: '22000-22399', ...settings.target },
         gates: { idle: 'pause' },
       },
     },
