@@ -56,7 +56,7 @@ export interface ClientStream {
 }
 
 export interface ClientStreamEvents {
-  /** The bytes are the receiver's: nobody writes to their memory again. */
+  /** Memory that is used again when this returns. */
   bodyData(bytes: Buffer): void;
   /** @param trailers flat; empty when there are none */
   bodyEnd(trailers: readonly string[]): void;

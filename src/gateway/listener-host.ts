@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import type { ClientRequest } from './client-request.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { CertificateBook } from './data-plane.ts';
+import { readingShared } from './http1/accepted-socket.ts';
 import { ClientConnection, type ClientHost } from './http1/client-connection.ts';
 import { serveHttp2, type Http2Connection } from './http2/h2-connection.ts';
 import type { GatewayLimits } from './limits.ts';
@@ -64,7 +65,8 @@ export class ListenerHost implements ClientHost {
   }
 
   accept(): void {
-    const take = (socket: Socket): void => {
+    const take = (accepted: Socket): void => {
+      const socket = readingShared(accepted);
       if (!this.#admit(socket)) return;
       socket.setNoDelay(true);
       this.#http1.add(new ClientConnection(socket, false, this));

@@ -73,7 +73,7 @@ export class Tunnel implements Flight, InstanceUser, SocketUser {
   start(head: Buffer): void {
     const client = this.#client;
     handOver(client, this);
-    if (head.length > 0) this.received(head);
+    if (head.length > 0) this.received(head, head.length);
     client.resume();
     // One side may have gone while the other was still agreeing.
     if (client.destroyed) this.closed();
@@ -166,7 +166,9 @@ export class Tunnel implements Flight, InstanceUser, SocketUser {
 
   // What the client says.
 
-  received(bytes: Buffer): void {
+  /** The bytes are copied: their memory is used again. */
+  received(memory: Buffer, length: number): void {
+    const bytes = Buffer.from(memory.subarray(0, length));
     this.#lastActivity = this.#clock.now();
     const up = this.#up;
     let end = this.#closeSentUp ? 0 : bytes.length;

@@ -62,6 +62,7 @@ export class ClientConnection implements ClientStream, SocketUser {
   /** What has been read and not yet used. */
   #bytes: Buffer | null = null;
   #at = 0;
+  #to = 0;
   #running = false;
   #paused = false;
   /** The client may send its body now. */
@@ -170,7 +171,7 @@ export class ClientConnection implements ClientStream, SocketUser {
 
   takeOver(): { readonly socket: Duplex; readonly head: Buffer } {
     const socket = this.#socket;
-    const head = this.#bytes === null ? nothing : this.#bytes.subarray(this.#at);
+    const head = this.#bytes === null ? nothing : this.#bytes.subarray(this.#at, this.#to);
     this.#bytes = null;
     this.events = nobody;
     this.#leave();
@@ -220,25 +221,34 @@ export class ClientConnection implements ClientStream, SocketUser {
 
   // What the socket says.
 
-  received(chunk: Buffer): void {
+  received(chunk: Buffer, length: number): void {
     if (this.#phase === 'closing') {
-      this.#discarded += chunk.length;
+      this.#discarded += length;
       if (this.#discarded > maxDiscardBytes) this.#socket.destroy();
       return;
     }
     if (this.#bytes === null) {
       this.#bytes = chunk;
       this.#at = 0;
+      this.#to = length;
     } else {
-      const more = chunk.includes(lineFeed);
-      this.#bytes = Buffer.concat([this.#bytes.subarray(this.#at), chunk]);
+      const came = chunk.subarray(0, length);
+      const more = came.includes(lineFeed);
+      this.#bytes = Buffer.concat([this.#bytes.subarray(this.#at, this.#to), came]);
       this.#at = 0;
+      this.#to = this.#bytes.length;
       // A head that comes byte by byte is not parsed for every byte of it.
       if (this.#phase === 'head' && !more && this.#bytes.length <= this.#host.limits.maxHeaderBytes) return;
     }
     const began = this.#phase === 'head' && this.#at === 0 && this.#bytes === chunk;
     const requests = this.#requests;
     this.#run();
+    if (this.#bytes === chunk) {
+      // What is not used yet has to be kept; the memory is not ours.
+      this.#bytes = Buffer.from(chunk.subarray(this.#at, this.#to));
+      this.#at = 0;
+      this.#to = this.#bytes.length;
+    }
     // The head of a first request is timed from the opening of the connection, that of another from its first byte.
     if (began && requests > 0 && requests === this.#requests) this.#since = this.#host.now();
   }
@@ -316,14 +326,14 @@ export class ClientConnection implements ClientStream, SocketUser {
   #readHead(): boolean {
     const bytes = this.#bytes;
     if (bytes === null) return false;
-    const parsed = parseRequestHead(bytes, this.#at, bytes.length, this.#host.limits);
+    const parsed = parseRequestHead(bytes, this.#at, this.#to, this.#host.limits);
     if (parsed === null) return false;
     if ('fault' in parsed) {
       this.#refuse(problemOfFault(parsed.status), parsed.fault);
       return false;
     }
     this.#at = parsed.end;
-    if (parsed.end === bytes.length) this.#bytes = null;
+    if (parsed.end === this.#to) this.#bytes = null;
     this.#requests += 1;
     this.#phase = 'busy';
     this.#flowing = false;
@@ -340,11 +350,11 @@ export class ClientConnection implements ClientStream, SocketUser {
     const bytes = this.#bytes;
     if (bytes === null || !this.#flowing || this.#body.done || this.#upgrade) return false;
     const from = this.#at;
-    const end = this.#body.read(bytes, from, bytes.length, this);
+    const end = this.#body.read(bytes, from, this.#to, this);
     // The receiver may have ended everything meanwhile.
     if (this.#bytes !== bytes) return false;
     this.#at = end;
-    if (end === bytes.length) this.#bytes = null;
+    if (end === this.#to) this.#bytes = null;
     if (this.#body.fault !== null) {
       this.#brokenBody(this.#body.fault);
       return false;

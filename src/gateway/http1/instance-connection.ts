@@ -6,6 +6,7 @@ import { chunkHead, lastChunk } from './chunked.ts';
 import { latin1 } from './latin1.ts';
 import type { HeadLimits, ParsedAnswer } from './message.ts';
 import { parseAnswerHead } from './parse-answer.ts';
+import { sharedMemory } from './shared-memory.ts';
 
 /** Who uses a connection to an instance: one request, or what it was upgraded to. */
 export interface InstanceUser {
@@ -46,12 +47,6 @@ type Mode = 'connecting' | 'idle' | 'head' | 'body' | 'until-end' | 'raw' | 'ove
 /** Characters up to which a head and what follows it are written together. */
 const joinBelow = 24_576;
 
-/**
- * All connections to instances read into the same memory: what comes in is passed on, or copied, before the next one reads.
- * So an idle connection costs no buffer.
- */
-const shared = Buffer.allocUnsafeSlow(65_536);
-
 /** A connection to an instance, for one request at a time. Answers are parsed strictly; a faulty one ends it. */
 export class InstanceConnection {
   /** It has carried a request before. */
@@ -89,7 +84,7 @@ export class InstanceConnection {
       port: endpoint.port,
       noDelay: true,
       allowHalfOpen: true,
-      onread: { buffer: shared, callback: (length, bytes) => this.#received(bytes as Buffer, length) },
+      onread: { buffer: sharedMemory, callback: (length, bytes) => this.#received(bytes as Buffer, length) },
     });
     this.#socket = socket;
     (socket as Owned)[connectionOf] = this;
@@ -123,7 +118,7 @@ export class InstanceConnection {
     this.#requestDone = body.kind === 'none' || (body.kind === 'length' && body.bytes === 0);
   }
 
-  /** @param bytes kept until they are written @returns false when the instance does not keep up */
+  /** @param bytes memory that may be used again when this returns @returns false when the instance does not keep up */
   writeBody(bytes: Buffer): boolean {
     const { length } = bytes;
     if (length === 0) return true;
@@ -141,12 +136,13 @@ export class InstanceConnection {
       socket.cork();
       this.#held += chunkHead(length);
       this.flush();
-      socket.write(bytes);
+      socket.write(Buffer.from(bytes));
       socket.write('\r\n', 'latin1');
       socket.uncork();
     } else {
       this.flush();
-      socket.write(bytes);
+      // What the system does not take at once would be overwritten.
+      socket.write(Buffer.from(bytes));
     }
     this.written = true;
     return !this.#socket.writableNeedDrain;
@@ -166,7 +162,7 @@ export class InstanceConnection {
     this.#socket.write(text, 'latin1');
   }
 
-  /** Bytes of another protocol. @returns false when the instance does not keep up */
+  /** Bytes of another protocol, kept until they are written. @returns false when the instance does not keep up */
   writeRaw(bytes: Buffer): boolean {
     return this.#mode !== 'raw' || this.#socket.write(bytes);
   }

@@ -2,7 +2,8 @@ import type { Duplex } from 'node:stream';
 
 /** Who uses a client's socket: HTTP/1.1, or what it was upgraded to. */
 export interface SocketUser {
-  received(bytes: Buffer): void;
+  /** @param bytes the first `length` of it; memory that is used again when this returns */
+  received(bytes: Buffer, length: number): void;
   drained(): void;
   ended(): void;
   closed(): void;
@@ -29,8 +30,13 @@ export function handOver(socket: Duplex, user: SocketUser): void {
   (socket as Used)[userOf] = user;
 }
 
+/** What a socket that reads into memory of ours has read. */
+export function deliver(socket: Duplex, bytes: Buffer, length: number): void {
+  (socket as Used)[userOf]?.received(bytes, length);
+}
+
 function onData(this: Used, bytes: Buffer): void {
-  this[userOf]?.received(bytes);
+  this[userOf]?.received(bytes, bytes.length);
 }
 
 function onDrain(this: Used): void {
