@@ -947,7 +947,7 @@ export class GatewayUpgradeError extends VezaError {
   override readonly hint: string;
   constructor(reason: string, logFile: string) {
     super(`The gateway was not replaced: ${reason}${reason.endsWith('.') ? '' : '.'} The old one goes on, unchanged.`);
-    this.hint = `Free the address, or correct \`listen\` and \`tls\` of the target, and run \`veza gateway upgrade\` again. The gateway's log is ${logFile}.`;
+    this.hint = `Free the address, or correct \`listen\` and \`https\` of the target, and run \`veza gateway upgrade\` again. The gateway's log is ${logFile}.`;
   }
 }
 

@@ -89,6 +89,13 @@ export type DownRequest = z.output<typeof DownRequestSchema>;
 export const GatewayUpgradeRequestSchema = z.strictObject({ environment }).readonly();
 export type GatewayUpgradeRequest = z.output<typeof GatewayUpgradeRequestSchema>;
 
+export const GatewayRenewRequestSchema = z
+  .strictObject({
+    environment,
+    host: z.string().min(1).max(255).nullable().default(null).describe('null means all certificates'),
+  })
+  .readonly();
+
 // Queries arrive as strings.
 
 const flag = z

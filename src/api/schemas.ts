@@ -337,9 +337,15 @@ export const GatewaySchema = z
     certificates: list(
       z
         .object({
+          source: z.enum(['files', 'development', 'acme']),
           hosts: list(z.string()),
-          expiresAt: time,
-          source: z.enum(['files', 'development', 'acme', 'placeholder']),
+          shown: z
+            .enum(['real', 'placeholder', 'nothing'])
+            .describe('to clients; placeholder: signed by the gateway itself until there is a real one'),
+          expiresAt: time.nullable().describe('of what is shown'),
+          renewAt: time.nullable().describe('null: nobody but you renews it'),
+          warning: z.string().nullable().describe('why the last order failed, and what happens next'),
+          note: z.string().nullable().describe('what to do once, such as trusting the authority for development'),
         })
         .readonly(),
     ),
@@ -350,8 +356,8 @@ export const GatewaySchema = z
   .readonly();
 export type GatewayView = z.infer<typeof GatewaySchema>;
 
-export const GatewayUpgradeProgressSchema = z.object({ text: z.string() }).readonly();
-export type GatewayUpgradeProgressView = z.infer<typeof GatewayUpgradeProgressSchema>;
+export const GatewayProgressSchema = z.object({ text: z.string() }).readonly();
+export type GatewayProgressView = z.infer<typeof GatewayProgressSchema>;
 
 export const InfoSchema = z
   .object({

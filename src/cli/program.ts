@@ -75,7 +75,10 @@ export function buildProgram(environment: CliEnvironment, finish: (status: numbe
   const edge = new Command(gateway.name)
     .summary(gateway.summary)
     .description(gateway.summary)
-    .addHelpText('after', '\nExamples:\n  $ veza gateway status\n  $ veza gateway upgrade -e production\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ veza gateway status\n  $ veza gateway upgrade -e production\n  $ veza gateway renew\n',
+    )
     .helpGroup(others);
   for (const verb of gateway.verbs) edge.addCommand(toCommand(verb, environment, finish));
   program.addCommand(edge);

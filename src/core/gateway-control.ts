@@ -8,7 +8,7 @@ import type { CurrentSecond, TrafficSecond } from './traffic.ts';
 // of a POST, one as its answer. Both ends check what they read.
 
 /** Raised with every change that an older peer would misunderstand. */
-export const controlProtocol = 2;
+export const controlProtocol = 3;
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const port = z.number().int().min(1).max(65_535);
@@ -92,6 +92,8 @@ const requestSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('health') }),
   /** Answered at once and never ended: the end of the answer is the end of the gateway. */
   z.strictObject({ kind: z.literal('watch') }),
+  /** Order (or make, or read) certificates now, however fresh they are: those for a host, or all. */
+  z.strictObject({ kind: z.literal('renew'), host: z.string().min(1).max(255).nullable() }),
   /** Replace the processes by those of a program (its `main`, run by `node`), without losing a connection. */
   z.strictObject({
     kind: z.literal('upgrade'),
@@ -118,6 +120,7 @@ export type ControlRequest =
   | { readonly kind: 'current'; readonly service: string }
   | { readonly kind: 'health' }
   | { readonly kind: 'watch' }
+  | { readonly kind: 'renew'; readonly host: string | null }
   | {
       readonly kind: 'upgrade';
       readonly node: string;
@@ -155,11 +158,20 @@ export interface WorkerHealth {
   readonly load: WorkerLoad | null;
 }
 
+/** One entry of the declared certificates, and what has come of it. */
 export interface CertificateHealth {
+  readonly source: 'files' | 'development' | 'acme';
   readonly hosts: readonly string[];
-  /** UTC milliseconds. */
-  readonly expiresAt: number;
-  readonly source: 'files' | 'development' | 'acme' | 'placeholder';
+  /** What is shown to clients: the real one, one that we signed until there is a real one, or nothing. */
+  readonly shown: 'real' | 'placeholder' | 'nothing';
+  /** UTC milliseconds, of the certificate that is shown; null when there is none. */
+  readonly expiresAt: number | null;
+  /** UTC milliseconds at which it is to be replaced; null when that is not ours to do. */
+  readonly renewAt: number | null;
+  /** For people: what is wrong (why the last order failed), until when that does no harm, what happens next. */
+  readonly warning: string | null;
+  /** For people: what to do once, such as trusting the authority for development. */
+  readonly note: string | null;
 }
 
 export interface GatewayHealth {
@@ -204,6 +216,8 @@ export type ControlAnswer =
   | GatewayHealth
   | { readonly kind: 'watching' }
   | { readonly kind: 'stopping' }
+  /** It was tried: what came of it is in the health. False when no certificate is for this host. */
+  | { readonly kind: 'renewed'; readonly found: boolean }
   /** The new supervisor is in charge; the old workers retire. */
   | { readonly kind: 'upgraded'; readonly pid: number; readonly generation: number }
   | {
@@ -241,6 +255,7 @@ const answerKinds: ReadonlySet<string> = new Set<ControlAnswer['kind']>([
   'health',
   'watching',
   'stopping',
+  'renewed',
   'upgraded',
   'refused',
 ]);

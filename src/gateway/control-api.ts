@@ -20,6 +20,8 @@ export interface ControlOptions {
   readonly stop: (drainMs: number) => void;
   /** Called when a message asks for another program or other settings. */
   readonly upgrade: (request: UpgradeRequest) => Promise<ControlAnswer>;
+  /** Called when a message asks for new certificates; false when none is for the host. */
+  readonly renew: (host: string | null) => Promise<boolean>;
 }
 
 export type UpgradeRequest = Extract<ControlRequest, { readonly kind: 'upgrade' }>;
@@ -108,7 +110,7 @@ async function handle(options: HandlerOptions, request: IncomingMessage, respons
 }
 
 async function answerTo(
-  { supervisor, stop, upgrade }: ControlOptions,
+  { supervisor, stop, upgrade, renew }: ControlOptions,
   message: Exclude<ControlRequest, { readonly kind: 'watch' }>,
   signal: AbortSignal,
 ): Promise<ControlAnswer> {
@@ -145,6 +147,8 @@ async function answerTo(
       return supervisor.health();
     case 'upgrade':
       return upgrade(message);
+    case 'renew':
+      return { kind: 'renewed', found: await renew(message.host) };
     case 'stop':
       stop(message.drainMs);
       return { kind: 'stopping' };

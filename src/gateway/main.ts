@@ -121,7 +121,7 @@ async function main(): Promise<void> {
 
     const keeper = settings.https === null ? null : await keepCertificates(settings.https, files.tls, running, log);
     if (keeper !== null) {
-      running.warnAlso(() => keeper.warnings);
+      running.askCertificates(() => keeper.status);
       // Workers begin with something to show for each host.
       await keeper.prepare();
     }
@@ -206,7 +206,8 @@ async function main(): Promise<void> {
 
     /** Listens beside the control socket; `publish` puts it there. */
     const listen = async (): Promise<void> => {
-      const control = createControlServer({ supervisor: running, log, stop, upgrade });
+      const renew = async (host: string | null): Promise<boolean> => (await keeper?.renew(host)) ?? false;
+      const control = createControlServer({ supervisor: running, log, stop, upgrade, renew });
       await rm(listening, { force: true });
       control.listen(listening);
       await once(control, 'listening');

@@ -18,7 +18,7 @@ import type {
   DownProgressView,
   DownView,
   EventView,
-  GatewayUpgradeProgressView,
+  GatewayProgressView,
   GatewayView,
   InfoView,
   LogLineView,
@@ -39,9 +39,12 @@ export interface ControlPlane {
   status(environment: string | null): Promise<StatusView>;
   gateway(environment: string | null): Promise<GatewayView>;
   /** Resolves when the new one is in charge; the old one finishes what it has begun behind it. */
-  upgradeGateway(
+  upgradeGateway(environment: string | null, onProgress: (progress: GatewayProgressView) => void): Promise<GatewayView>;
+  /** Tries to replace certificates now: those for a host, or all. What came of it is in the view. */
+  renewCertificates(
     environment: string | null,
-    onProgress: (progress: GatewayUpgradeProgressView) => void,
+    host: string | null,
+    onProgress: (progress: GatewayProgressView) => void,
   ): Promise<GatewayView>;
   /** Newest first. */
   deployments(filter: DeploymentsFilter): Promise<readonly DeploymentView[]>;

@@ -33,6 +33,8 @@ export const handlersFor = (plane: ControlPlane): Handlers => ({
   status: ({ query }) => plane.status(query.environment),
   gateway: ({ query }) => plane.gateway(query.environment),
   upgradeGateway: ({ body }, _caller, emit) => inOrder(emit, (push) => plane.upgradeGateway(body.environment, push)),
+  renewCertificates: ({ body }, _caller, emit) =>
+    inOrder(emit, (push) => plane.renewCertificates(body.environment, body.host, push)),
   logs: async ({ query }, { signal }, emit) => {
     for await (const line of plane.logs(query, signal)) await emit(line);
     return ENDED;

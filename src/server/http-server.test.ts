@@ -122,6 +122,7 @@ describe('every endpoint', () => {
       status: await client.call('status', { query: { environment: 'production' } }),
       gateway: await client.call('gateway', { query: { environment: 'production' } }),
       upgradeGateway: await client.stream('upgradeGateway', { body }, ignore),
+      renewCertificates: await client.stream('renewCertificates', { body: { ...body, host: 'a.test' } }, ignore),
       releases: await client.call('releases', { query: { service: 'web' } }),
       deployments: await client.call('deployments', { query: { active: true, limit: 3 } }),
       deployment: await client.call('deployment', { params: { id: '12' } }),
@@ -159,6 +160,7 @@ describe('every endpoint', () => {
       { environment: null, services: ['web', 'api'], tail: 5, follow: false },
     ]);
     expect(plane.calls).toContainEqual(['setSecret', null, 'SESSION_KEY', 'x', 'ana müller']);
+    expect(plane.calls).toContainEqual(['renewCertificates', null, 'a.test']);
     const deployed = plane.calls.find(([method]) => method === 'deploy');
     expect(deployed?.[1]).toEqual({
       environment: null,

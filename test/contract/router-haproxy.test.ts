@@ -10,7 +10,11 @@ import { boundsOf } from '../../src/core/analysis/histogram.ts';
 import type { GatewaySettings } from '../../src/core/gateway-settings.ts';
 import type { RouteEdge } from '../../src/core/route-edge.ts';
 import { plainEdge, type RouteTableEntry } from '../../src/core/route-table.ts';
-import { createGatewayRouter, stopGateway } from '../../src/drivers/router/gateway/gateway-router.ts';
+import {
+  createGatewayRouter,
+  stopGateway,
+  type GatewayRouter,
+} from '../../src/drivers/router/gateway/gateway-router.ts';
 import { ask as askSocket } from '../../src/drivers/router/haproxy/command-socket.ts';
 import { stateFiles } from '../../src/drivers/router/haproxy/haproxy-files.ts';
 import {
@@ -20,7 +24,6 @@ import {
   type HaproxyPlace,
   type HaproxyRouter,
 } from '../../src/drivers/router/haproxy/haproxy-router.ts';
-import type { Router } from '../../src/drivers/router/router.ts';
 import {
   HaproxyMissingError,
   HaproxyRefusedError,
@@ -74,7 +77,7 @@ routerContract('haproxy', async () => {
 describe('the haproxy process', () => {
   const signal = AbortSignal.timeout(600_000);
   let stateDir: string;
-  let streams: Router;
+  let streams: GatewayRouter;
   let routers: HaproxyRouter[];
   let events: HaproxyEvent[];
   let instance: Instance;

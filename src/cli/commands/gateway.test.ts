@@ -23,6 +23,26 @@ describe('the gateway for people', () => {
     expect(text).toContain('The table cannot be written to disk');
   });
 
+  it('says of a certificate which one is shown, who renews it and when, and what to do once', () => {
+    const [certificate] = gatewayOf().certificates;
+    if (certificate === undefined) throw new Error('no certificate');
+    const note = 'Trust /srv/development-ca.pem once, and browsers accept localhost.';
+    const view = gatewayOf({
+      certificates: [
+        certificate,
+        { ...certificate, hosts: ['new.example'], shown: 'placeholder', renewAt: NOW },
+        { ...certificate, hosts: ['localhost'], source: 'development', expiresAt: NOW + 29 * 86_400_000, note },
+        { ...certificate, hosts: [], source: 'files', shown: 'nothing', expiresAt: null, renewAt: null },
+      ],
+    });
+    const text = gatewayLines(view, { style, now: NOW }).join('\n');
+    expect(text).toMatch(/shop\.example +acme +in 3 d +in 1 d/);
+    expect(text).toMatch(/new\.example +acme, placeholder +now/);
+    expect(text).toMatch(/localhost +development +in 29 d/);
+    expect(text).toMatch(/– +files +none yet +by you/);
+    expect(text).toContain(note);
+  });
+
   it('says nothing of what is not there', () => {
     const plain = gatewayOf({ https: null, queues: [], certificates: [], warnings: [] });
     const text = gatewayLines(plain, { style, now: NOW }).join('\n');
@@ -87,6 +107,23 @@ describe('the verb', () => {
     const json = await veza('gateway', 'upgrade', '--json');
     expect(JSON.parse(json.out)).toMatchObject({ generation: 2 });
     expect(json.err).toBe('');
+  });
+
+  it('renews certificates, those of one host or all, and fails when one could not be had', async () => {
+    const { status, out, err } = await veza('gateway', 'renew', 'Shop.example', '-e', 'production');
+    expect(status).toBe(ExitStatus.ok);
+    expect(err).toContain('ordering shop.example');
+    expect(out).toContain('shop.example, expires in 3 d');
+    expect(plane.calls).toContainEqual(['renewCertificates', 'production', 'Shop.example']);
+    const [certificate] = gatewayOf().certificates;
+    if (certificate === undefined) throw new Error('no certificate');
+    plane.gatewayView = gatewayOf({
+      certificates: [{ ...certificate, warning: 'shop.example: refused. Next try later.' }],
+    });
+    const failed = await veza('gateway', 'renew');
+    expect(failed.status).toBe(ExitStatus.failed);
+    expect(failed.out).toContain('shop.example: refused. Next try later.');
+    expect(plane.calls).toContainEqual(['renewCertificates', null, null]);
   });
 
   it('says why it could not be replaced, and that nothing has changed', async () => {

@@ -1,7 +1,8 @@
 import { ExitStatus } from '../../errors.ts';
 import { gatewayLines } from '../render/gateway.ts';
+import { relativeText } from '../render/numbers.ts';
 import { paint, sign } from '../render/style.ts';
-import type { Verb } from '../verb.ts';
+import { textArgument, type Verb } from '../verb.ts';
 
 const status: Verb = {
   definition: {
@@ -54,5 +55,48 @@ const upgrade: Verb = {
   },
 };
 
-/** A group of verbs: `veza gateway status`, `veza gateway upgrade`. */
-export const gateway = { name: 'gateway', summary: 'look at the gateway, or replace it', verbs: [status, upgrade] };
+const renew: Verb = {
+  definition: {
+    name: 'renew',
+    arguments: [['[host]', 'whose certificate; without it, all of them']],
+    summary: 'order certificates again now, however fresh they are',
+    description:
+      'Those by ACME are ordered, those for development made, those from files read. Clients are shown the new ones from the\n' +
+      'next handshake on; no connection is cut. When an order fails, the old certificate stays, and the status is 1.',
+    examples: [
+      ['veza gateway renew', 'all, such as after DNS was put right'],
+      ['veza gateway renew shop.example -e production', 'one of another environment'],
+    ],
+  },
+  action: async ({ client, terminal, json, now, environment }, { args }) => {
+    const { style } = terminal;
+    const host = textArgument(args[0]);
+    const view = await client().stream(
+      'renewCertificates',
+      { body: { environment, host } },
+      {
+        onItem: ({ text }) => {
+          if (!json) terminal.note(paint(style, 'dim', `  ${text}`));
+        },
+      },
+    );
+    const tried = view.certificates.filter(({ hosts }) => host === null || hosts.includes(host.toLowerCase()));
+    const failed = tried.some(({ shown, warning }) => shown !== 'real' || warning !== null);
+    if (json) terminal.out(JSON.stringify(view));
+    else {
+      for (const { hosts, expiresAt, warning } of tried) {
+        const until = expiresAt === null ? '' : `, expires ${relativeText(expiresAt, now())}`;
+        if (warning === null) terminal.out(`${paint(style, 'green', sign(style, 'done'))} ${hosts.join(' ')}${until}`);
+        else terminal.out(`${paint(style, 'red', sign(style, 'failed'))} ${warning}`);
+      }
+    }
+    return failed ? ExitStatus.failed : ExitStatus.ok;
+  },
+};
+
+/** A group of verbs: `veza gateway status`, `upgrade`, `renew`. */
+export const gateway = {
+  name: 'gateway',
+  summary: 'look at the gateway, replace it, or renew its certificates',
+  verbs: [status, upgrade, renew],
+};

@@ -58,14 +58,25 @@ export function gatewayLines(
       '',
       ...table(
         style,
-        [{ title: 'certificate' }, { title: 'source' }, { title: 'expires' }],
-        view.certificates.map(({ hosts, source, expiresAt }) => {
-          const expires = relativeText(expiresAt, now);
-          return [hosts.join(' '), source, expiresAt - now < SOON_MS ? paint(style, 'red', expires) : expires];
-        }),
+        [{ title: 'certificate' }, { title: 'source' }, { title: 'expires' }, { title: 'renewed' }],
+        view.certificates.map((certificate) => certificateRow(certificate, style, now)),
       ),
+      ...view.certificates.flatMap(({ note }) => (note === null ? [] : ['', paint(style, 'dim', note)])),
     );
   }
   for (const warning of view.warnings) lines.push('', `${paint(style, 'yellow', sign(style, 'warning'))} ${warning}`);
   return lines;
+}
+
+function certificateRow(
+  { hosts, source, shown, expiresAt, renewAt }: GatewayView['certificates'][number],
+  style: Style,
+  now: number,
+): readonly string[] {
+  const names = hosts.length === 0 ? '–' : hosts.join(' ');
+  const renewed = renewAt === null ? 'by you' : renewAt <= now ? 'now' : relativeText(renewAt, now);
+  if (shown === 'nothing' || expiresAt === null) return [names, source, paint(style, 'red', 'none yet'), renewed];
+  if (shown === 'placeholder') return [names, `${source}, ${paint(style, 'red', 'placeholder')}`, '', renewed];
+  const expires = relativeText(expiresAt, now);
+  return [names, source, expiresAt - now < SOON_MS ? paint(style, 'red', expires) : expires, renewed];
 }

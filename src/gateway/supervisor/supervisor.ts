@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { GatewayHealth } from '../../core/gateway-control.ts';
+import type { CertificateHealth, GatewayHealth } from '../../core/gateway-control.ts';
 import { controlProtocol } from '../../core/gateway-control.ts';
 import type { GatewaySettings } from '../../core/gateway-settings.ts';
 import type { DrainProgress, RouteInForce, WriteStamp } from '../../core/route-table.ts';
@@ -70,7 +70,7 @@ export class Supervisor {
   #challenges: Readonly<Record<string, string>> = {};
   readonly #warnings: string[] = [];
   readonly #portWarnings = new Map<string, string>();
-  #moreWarnings: () => readonly string[] = () => [];
+  #certificateHealth: () => readonly CertificateHealth[] = () => [];
   /** Writes one after another: stamps must be compared with what is really in force. */
   #writes: Promise<unknown> = Promise.resolve();
   #reopener: NodeJS.Timeout | null = null;
@@ -129,9 +129,9 @@ export class Supervisor {
     this.#warnings.push(message);
   }
 
-  /** @param more asked whenever somebody wants to know the warnings */
-  warnAlso(more: () => readonly string[]): void {
-    this.#moreWarnings = more;
+  /** @param health asked whenever somebody wants to know how the certificates are */
+  askCertificates(health: () => readonly CertificateHealth[]): void {
+    this.#certificateHealth = health;
   }
 
   get warnings(): readonly string[] {
@@ -139,7 +139,7 @@ export class Supervisor {
     return [
       ...this.#warnings,
       ...this.#portWarnings.values(),
-      ...this.#moreWarnings(),
+      ...this.#certificateHealth().flatMap(({ warning }) => (warning === null ? [] : [warning])),
       ...(disk === null ? [] : [`The table cannot be written to disk: ${disk}`]),
     ];
   }
@@ -262,7 +262,7 @@ export class Supervisor {
       workers,
       queues,
       queued: loads.reduce((sum, { queued }) => sum + queued, 0),
-      certificates: this.#certificates.map(({ hosts, notAfter, source }) => ({ hosts, expiresAt: notAfter, source })),
+      certificates: this.#certificateHealth(),
       services: this.#table.routes.size,
       inFlight: loads.reduce((sum, { inFlight }) => sum + inFlight, 0),
       streams: loads.reduce((sum, { streams }) => sum + streams, 0),

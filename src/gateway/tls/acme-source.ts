@@ -1,13 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { CertificateHealth } from '../../core/gateway-control.ts';
 import type { CertificateSource } from '../../core/gateway-settings.ts';
 import { CertificateOrderError } from '../../errors.ts';
 import { makeKey, orderCertificate, type Account, type OpenOrder } from './acme-order.ts';
 import { AuthorityLine } from './acme-transport.ts';
 import type { CertificateBundle } from './certificate-bundle.ts';
 import { checkCertificate, type CheckedCertificate } from './certificate-check.ts';
-import type { CertificateStatus, SourceInCharge, SourceSurroundings } from './certificate-source.ts';
+import type { SourceInCharge, SourceSurroundings } from './certificate-source.ts';
 import { readIfThere, writePrivateFile } from './private-file.ts';
 import { renewalInfo } from './renewal-info.ts';
 import { makeLeaf } from './x509.ts';
@@ -33,7 +34,11 @@ interface Attempts {
   /** UTC milliseconds. */
   readonly notBefore: number;
   readonly rateLimited: boolean;
+  /** Why the last one failed; null when it did not. */
+  readonly reason: string | null;
 }
+
+const noFailure: Attempts = { failures: 0, notBefore: 0, rateLimited: false, reason: null };
 
 interface Kept {
   readonly certificate: string;
@@ -54,12 +59,12 @@ export class AcmeSource implements SourceInCharge {
   #current: CheckedCertificate | null = null;
   #issuedAt = 0;
   #placeholder: CertificateBundle | null = null;
-  #attempts: Attempts = { failures: 0, notBefore: 0, rateLimited: false };
+  #attempts: Attempts = noFailure;
   #askAt = 0;
   /** UTC milliseconds that the authority suggests. */
   #suggested: number | null = null;
-  #forced = false;
-  #problem: string | null = null;
+  /** Somebody wants a new one whatever the old one is: at once, or (it was tried and failed) when it is tried again. */
+  #wanted: 'now' | 'again' | null = null;
 
   constructor(settings: AcmeSettings, around: AcmeSurroundings) {
     const { directory } = settings;
@@ -75,13 +80,13 @@ export class AcmeSource implements SourceInCharge {
     return this.#current ?? this.#placeholder;
   }
 
-  get status(): CertificateStatus {
+  get status(): CertificateHealth {
     const current = this.#current;
     return {
       source: 'acme',
       shown: current === null ? 'placeholder' : 'real',
       hosts: this.#settings.hosts,
-      notAfter: this.bundle?.notAfter ?? null,
+      expiresAt: this.bundle?.notAfter ?? null,
       renewAt: current === null ? this.#attempts.notBefore : this.#renewAt(current),
       warning: this.#warning(),
       note: null,
@@ -90,13 +95,13 @@ export class AcmeSource implements SourceInCharge {
 
   get dueAt(): number {
     const current = this.#current;
-    if (this.#forced && !this.#attempts.rateLimited) return 0;
-    if (current === null || this.#forced) return this.#attempts.notBefore;
+    if (this.#wanted === 'now' && !this.#attempts.rateLimited) return 0;
+    if (current === null || this.#wanted !== null) return this.#attempts.notBefore;
     return Math.min(this.#askAt, Math.max(this.#renewAt(current), this.#attempts.notBefore));
   }
 
   renewNow(): void {
-    this.#forced = true;
+    this.#wanted = 'now';
   }
 
   /** What is there from before, or a placeholder: TLS is up before anybody has been asked. */
@@ -110,7 +115,7 @@ export class AcmeSource implements SourceInCharge {
         this.#around.log('warn', 'certificate-refused', { reason: (error as Error).message });
       }
     }
-    this.#attempts = (await this.#read<Attempts>('attempts.json')) ?? this.#attempts;
+    this.#attempts = { ...noFailure, ...(await this.#read<Partial<Attempts>>('attempts.json')) };
     await this.#placeholderIfNeeded();
   }
 
@@ -133,9 +138,9 @@ export class AcmeSource implements SourceInCharge {
   }
 
   #orderIsDue(now: number): boolean {
-    if (this.#forced) return !this.#attempts.rateLimited || now >= this.#attempts.notBefore;
+    if (this.#wanted === 'now' && !this.#attempts.rateLimited) return true;
     if (now < this.#attempts.notBefore) return false;
-    return this.#current === null || now >= this.#renewAt(this.#current);
+    return this.#wanted !== null || this.#current === null || now >= this.#renewAt(this.#current);
   }
 
   #renewAt(current: CheckedCertificate): number {
@@ -194,14 +199,13 @@ export class AcmeSource implements SourceInCharge {
     const current = this.#checked(kept);
     await this.#write('certificate.json', kept);
     await rm(join(this.#folder, 'order.json'), { force: true });
-    await this.#write('attempts.json', { failures: 0, notBefore: 0, rateLimited: false } satisfies Attempts);
-    this.#attempts = { failures: 0, notBefore: 0, rateLimited: false };
+    await this.#write('attempts.json', noFailure);
+    this.#attempts = noFailure;
     this.#current = current;
     this.#issuedAt = kept.issuedAt;
     this.#askAt = 0;
     this.#suggested = null;
-    this.#forced = false;
-    this.#problem = null;
+    this.#wanted = null;
     this.#around.log('info', 'certificate-issued', { hosts, notAfter: new Date(current.notAfter).toISOString() });
   }
 
@@ -214,11 +218,12 @@ export class AcmeSource implements SourceInCharge {
       Math.min(longestPauseMs, minuteMs * 2 ** Math.min(failures - 1, 20)) * (0.75 + this.#around.random() / 2);
     const pause = Math.max(backoff, retryAfterMs ?? 0);
     const rateLimited = problem === 'rateLimited' || retryAfterMs !== null;
-    this.#attempts = { failures, notBefore: now + pause, rateLimited };
-    this.#problem = (error as Error).message;
+    const reason = (error as Error).message;
+    this.#attempts = { failures, notBefore: now + pause, rateLimited, reason };
+    if (this.#wanted !== null) this.#wanted = 'again';
     this.#around.log('warn', 'certificate-not-issued', {
       hosts: this.#settings.hosts,
-      reason: this.#problem,
+      reason,
       nextTry: new Date(this.#attempts.notBefore).toISOString(),
     });
     if (problem === 'accountDoesNotExist') {
@@ -238,7 +243,8 @@ export class AcmeSource implements SourceInCharge {
   #warning(): string | null {
     const hosts = this.#settings.hosts.join(', ');
     const current = this.#current;
-    if (this.#problem === null) {
+    const { reason, notBefore } = this.#attempts;
+    if (reason === null) {
       return current === null
         ? `${hosts}: no certificate has been issued yet; clients are shown one that they will not trust.`
         : null;
@@ -251,7 +257,7 @@ export class AcmeSource implements SourceInCharge {
         : current.notAfter <= now
           ? `The present certificate expired on ${until}.`
           : `The present certificate is valid until ${until}.`;
-    return `${hosts}: ${this.#problem} ${meanwhile} Next try at ${new Date(this.#attempts.notBefore).toISOString()}.`;
+    return `${hosts}: ${reason} ${meanwhile} Next try at ${new Date(notBefore).toISOString()}.`;
   }
 
   async #placeholderIfNeeded(): Promise<void> {

@@ -183,8 +183,9 @@ describe('development', () => {
     await keeper.tick();
     const second = shown[0]?.certificate;
     expect(second).not.toBe(first);
-    await keeper.renew('localhost');
+    expect(await keeper.renew('LocalHost')).toBe(true);
     expect(shown[0]?.certificate).not.toBe(second);
+    expect(await keeper.renew('other.test')).toBe(false);
   });
 
   test('an authority that is damaged is not replaced behind people’s backs', async () => {
@@ -193,6 +194,44 @@ describe('development', () => {
     const keeper = await keeperOf({ kind: 'development', hosts: ['other.test'] });
     expect(keeper.warnings[0]).toMatch(/development-ca\.pem cannot be used: it is damaged/);
     expect(await readFile(join(folder, 'state', 'development-ca.pem'), 'utf8')).toBe('damaged');
+  });
+});
+
+describe('an authority that cannot be reached', () => {
+  const minuteMs = 60_000;
+  const acme: CertificateSource = {
+    kind: 'acme',
+    hosts: ['a.test'],
+    email: null,
+    directory: 'https://127.0.0.1:1/directory',
+    trust: null,
+  };
+  const nextTry = (keeper: CertificateKeeper): number =>
+    Date.parse(/Next try at (\S+)\.$/.exec(keeper.status[0]?.warning ?? '')?.[1] ?? '');
+
+  test('is asked once when somebody wants a certificate now, and then no more often than without him', async () => {
+    const keeper = await keeperOf(acme);
+    await keeper.tick();
+    expect(keeper.status[0]).toMatchObject({ source: 'acme', shown: 'placeholder', hosts: ['a.test'] });
+    expect(nextTry(keeper)).toBe(clock + minuteMs);
+    await keeper.renew('a.test');
+    expect(nextTry(keeper)).toBe(clock + 2 * minuteMs);
+    await keeper.tick();
+    clock += minuteMs;
+    await keeper.tick();
+    expect(nextTry(keeper)).toBe(clock + minuteMs);
+    clock += minuteMs;
+    await keeper.tick();
+    expect(nextTry(keeper)).toBe(clock + 4 * minuteMs);
+  });
+
+  test('and why it failed is known over a restart', async () => {
+    const before = await keeperOf(acme);
+    await before.tick();
+    const { warning } = before.status[0] ?? {};
+    expect(warning).toContain('127.0.0.1:1');
+    await before.close();
+    expect((await keeperOf(acme)).status[0]?.warning).toBe(warning);
   });
 });
 

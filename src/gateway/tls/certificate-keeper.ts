@@ -1,10 +1,11 @@
 import { watch, type FSWatcher } from 'node:fs';
 import { dirname } from 'node:path';
+import type { CertificateHealth } from '../../core/gateway-control.ts';
 import type { HttpsSettings } from '../../core/gateway-settings.ts';
 import type { Log } from '../log.ts';
 import { AcmeSource } from './acme-source.ts';
 import type { CertificateBundle } from './certificate-bundle.ts';
-import type { CertificateStatus, SourceInCharge } from './certificate-source.ts';
+import type { SourceInCharge } from './certificate-source.ts';
 import { DevelopmentSource } from './development-source.ts';
 import { FilesSource } from './files-source.ts';
 
@@ -84,12 +85,17 @@ export class CertificateKeeper {
     return this.#round;
   }
 
-  /** Replaces certificates however fresh they are: those for this host, or all that are ours to replace. */
-  renew(host: string | null): Promise<void> {
-    for (const source of this.#sources) {
-      if (host === null || source.status.hosts.includes(host.toLowerCase())) source.renewNow();
-    }
-    return this.tick();
+  /**
+   * Replaces certificates however fresh they are: those for this host, or all that are ours to replace. Resolves when it
+   * has been tried; what came of it is in `status`.
+   *
+   * @returns false when none is for this host
+   */
+  async renew(host: string | null): Promise<boolean> {
+    const wanted = this.#sources.filter(({ status }) => host === null || status.hosts.includes(host.toLowerCase()));
+    for (const source of wanted) source.renewNow();
+    await this.tick();
+    return wanted.length > 0;
   }
 
   /** Gives up what is under way; what clients are shown stays. */
@@ -106,7 +112,7 @@ export class CertificateKeeper {
     return this.#sources.flatMap(({ status }) => (status.warning === null ? [] : [status.warning]));
   }
 
-  get status(): readonly CertificateStatus[] {
+  get status(): readonly CertificateHealth[] {
     return this.#sources.map(({ status }) => status);
   }
 

@@ -1,8 +1,9 @@
 import { randomBytes, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
+import type { CertificateHealth } from '../../core/gateway-control.ts';
 import { CertificateRefusedError } from '../../errors.ts';
 import { checkCertificate, type CheckedCertificate } from './certificate-check.ts';
-import type { CertificateStatus, SourceInCharge, SourceSurroundings } from './certificate-source.ts';
+import type { SourceInCharge, SourceSurroundings } from './certificate-source.ts';
 import { readIfThere, writePrivateFile } from './private-file.ts';
 import { makeAuthority, makeLeaf, type PemPair } from './x509.ts';
 
@@ -28,13 +29,13 @@ export class DevelopmentSource implements SourceInCharge {
     return this.#current;
   }
 
-  get status(): CertificateStatus {
+  get status(): CertificateHealth {
     const current = this.#current;
     return {
       source: 'development',
       shown: current === null ? 'nothing' : 'real',
       hosts: this.#hosts,
-      notAfter: current?.notAfter ?? null,
+      expiresAt: current?.notAfter ?? null,
       renewAt: current === null ? null : renewalOf(current),
       warning: this.#problem,
       note: `Trust ${this.#file('development-ca.pem')} once, and browsers accept ${this.#hosts.join(', ')}.`,

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { CertificateRefusedError } from '../../errors.ts';
+import type { CertificateHealth } from '../../core/gateway-control.ts';
 import type { CertificateSource } from '../../core/gateway-settings.ts';
 import { checkCertificate, type CheckedCertificate } from './certificate-check.ts';
-import type { CertificateStatus, SourceInCharge, SourceSurroundings } from './certificate-source.ts';
+import type { SourceInCharge, SourceSurroundings } from './certificate-source.ts';
 
 /** Milliseconds between two looks at files whose change nobody announced (network file systems do not). */
 const lookEveryMs = 60_000;
@@ -24,13 +25,13 @@ export class FilesSource implements SourceInCharge {
     return this.#current;
   }
 
-  get status(): CertificateStatus {
+  get status(): CertificateHealth {
     const current = this.#current;
     return {
       source: 'files',
       shown: current === null ? 'nothing' : 'real',
       hosts: current?.hosts ?? [],
-      notAfter: current?.notAfter ?? null,
+      expiresAt: current?.notAfter ?? null,
       renewAt: null,
       warning: this.#warning(),
       note: null,

@@ -12,6 +12,8 @@ export interface EnvironmentGateway {
   health(signal: AbortSignal): Promise<GatewayHealth>;
   /** Replaces it by this version, as it is declared now. */
   upgrade(signal: AbortSignal): Promise<GatewayHealth>;
+  /** Tries to replace certificates now; false when none is for the host. */
+  renew(host: string | null, signal: AbortSignal): Promise<boolean>;
 }
 
 /** What shares the traffic of an environment. */
@@ -108,4 +110,5 @@ const gatewayOf = (
 ): EnvironmentGateway => ({
   health: (signal) => router.health(signal),
   upgrade: (signal) => router.upgrade(settings(), signal),
+  renew: (host, signal) => router.renew(host, signal),
 });

@@ -1,12 +1,14 @@
 import { join } from 'node:path';
-import type { GatewayUpgradeProgressView, GatewayView } from '../../api/schemas.ts';
+import type { GatewayProgressView, GatewayView } from '../../api/schemas.ts';
 import type { GatewayHealth } from '../../core/gateway-control.ts';
 import { controlSocket, findGateway } from '../../drivers/router/gateway/gateway-process.ts';
-import { GatewayUnreachableError } from '../../errors.ts';
+import { GatewayUnreachableError, UnknownNameError } from '../../errors.ts';
 import type { EnvironmentGateway } from './environment-router.ts';
 
 /** Milliseconds that a gateway has to say how it is. */
 const askMs = 10_000;
+/** Milliseconds that certificates have to be ordered. */
+const renewMs = 600_000;
 /** Milliseconds that a gateway has to be replaced. */
 const upgradeMs = 60_000;
 
@@ -51,7 +53,7 @@ export const foundGateway = (stateDir: string, environment: string): Pick<Enviro
 export async function upgradeGateway(
   environment: string,
   gateway: EnvironmentGateway,
-  onProgress: (progress: GatewayUpgradeProgressView) => void,
+  onProgress: (progress: GatewayProgressView) => void,
 ): Promise<GatewayView> {
   const before = await gateway.health(soon());
   onProgress({
@@ -64,3 +66,26 @@ export async function upgradeGateway(
   if (retired > 0) onProgress({ text: `${retired} workers of the old one finish what they carry` });
   return gatewayView(environment, after);
 }
+
+/**
+ * Has certificates of a gateway replaced now: those for a host, or all.
+ *
+ * @throws UnknownNameError when no certificate is for this host
+ */
+export async function renewCertificates(
+  environment: string,
+  gateway: EnvironmentGateway,
+  host: string | null,
+  onProgress: (progress: GatewayProgressView) => void,
+): Promise<GatewayView> {
+  const { certificates } = await gateway.health(soon());
+  const known = certificates.flatMap(({ hosts }) => hosts);
+  const wanted = certificates.filter(({ hosts }) => host === null || hosts.includes(host.toLowerCase()));
+  if (wanted.length === 0) throw new UnknownNameError('host with a certificate', host ?? environment, known);
+  for (const { source, hosts } of wanted) onProgress({ text: `${verbs[source]} ${hosts.join(' ')}` });
+  if (!(await gateway.renew(host, AbortSignal.timeout(renewMs))))
+    throw new UnknownNameError('host with a certificate', host ?? environment, known);
+  return gatewayView(environment, await gateway.health(soon()));
+}
+
+const verbs = { acme: 'ordering', development: 'making', files: 'reading' } as const;

@@ -16,7 +16,7 @@ import type { ControlPlane } from '../control-plane.ts';
 import { buildServices } from './builds.ts';
 import { secretsOf } from './configuration.ts';
 import { again, deploy, rollback, type DeployParts } from './deploys.ts';
-import { foundGateway, gatewayView, soon, upgradeGateway } from './gateway-view.ts';
+import { foundGateway, gatewayView, renewCertificates, soon, upgradeGateway } from './gateway-view.ts';
 import { deploymentView } from './deployment-view.ts';
 import type { OpenEnvironment } from './environments.ts';
 import { eventView } from './event-view.ts';
@@ -148,6 +148,13 @@ export class LocalControlPlane implements ControlPlane {
     const environment = this.#environment(name).name;
     const { gateway } = await this.#parts.open(environment, never);
     return upgradeGateway(environment, gateway, onProgress);
+  };
+
+  renewCertificates: ControlPlane['renewCertificates'] = async (name, host, onProgress) => {
+    await this.#parts.refresh();
+    const environment = this.#environment(name).name;
+    const { gateway } = await this.#parts.open(environment, never);
+    return renewCertificates(environment, gateway, host, onProgress);
   };
 
   deployments: ControlPlane['deployments'] = async (filter) => {

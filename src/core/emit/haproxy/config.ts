@@ -4,7 +4,7 @@ import type { Slot } from '../../slot.ts';
 import { edgeHeaderRules, edgeRequestRules } from './edge.ts';
 import { errorLine, returnProblem } from './problems.ts';
 import { backendName, backendVariants, serverOptions, serversOf } from './servers.ts';
-import { addressOf, quoted } from './text.ts';
+import { addressOf, inheritedOr, quoted } from './text.ts';
 
 /** Where things are that the configuration names; absolute paths. */
 export interface HaproxyFiles {
@@ -27,8 +27,11 @@ export interface HaproxyConfig {
   readonly structure: string;
 }
 
-/** Longer than a client's connection is kept idle: a process that was replaced cuts none of them. */
-const longestIdleMs = 80_000;
+/** Longer than a client's connection is kept idle: after that, nothing new comes to a process that was replaced. */
+export const keptConnectionMs = 80_000;
+
+/** Milliseconds for streams to close once they were told, and for whoever tells them. */
+const tellMs = 15_000;
 
 /** Requests of one service at a time; as in the built-in gateway. */
 const maxInFlight = 4_096;
@@ -69,8 +72,8 @@ function globalSection({ files, settings, structure }: HaproxyConfig): string[] 
     '  # One line a finished request, kept by Veza Deploy for the counts of each arm.',
     '  log stdout format raw local0',
     `  stats socket ${quoted(`unix@${files.sockets}/admin.sock`)} mode 600 level admin expose-fd listeners`,
-    '  # Processes that were replaced by a reload end at the latest after this.',
-    `  hard-stop-after ${Math.max(longestIdleMs, Math.ceil(settings.lingerMs))}ms`,
+    '  # Processes that were replaced by a reload end at the latest after this; their streams were told before.',
+    `  hard-stop-after ${keptConnectionMs + Math.ceil(settings.lingerMs) + tellMs}ms`,
     `  lua-load ${quoted(files.lua)}`,
     '  tune.maxrewrite 4096',
     ...(settings.https === null
@@ -183,7 +186,7 @@ function publicFrontend({ settings, files }: HaproxyConfig, entries: readonly Ro
     https === null || files.certificates === null
       ? []
       : [
-          `  bind ${addressOf(https.host, https.port)} id 2 ssl crt ${quoted(files.certificates)} alpn ${https.http2 ? 'h2,' : ''}http/1.1`,
+          `  bind ${inheritedOr(https.host, https.port)} id 2 ssl crt ${quoted(files.certificates)} alpn ${https.http2 ? 'h2,' : ''}http/1.1`,
           `  bind ${quoted(`unix@${files.sockets}/next.public-tls.sock`)} id 12 mode 600 accept-proxy`,
         ];
   const secure = tls.length === 0 ? [] : ['  http-request set-var(txn.secure) bool(true) if { so_id 2 12 }'];
@@ -197,7 +200,7 @@ function publicFrontend({ settings, files }: HaproxyConfig, entries: readonly Ro
   const hsts = https?.hsts ?? null;
   return [
     'frontend public',
-    `  bind ${addressOf(settings.http.host, settings.http.port)} id 1`,
+    `  bind ${inheritedOr(settings.http.host, settings.http.port)} id 1`,
     `  bind ${quoted(`unix@${files.sockets}/next.public.sock`)} id 11 mode 600 accept-proxy`,
     ...tls,
     ...firstRules(),

@@ -14,3 +14,11 @@ export const converterArgument = (text: string): string =>
 /** An address as `bind` and `server` want it. */
 export const addressOf = (host: string, port: number): string =>
   `${host.includes(':') ? `ipv6@${host}` : `ipv4@${host}`}:${port}`;
+
+/** Environment variable that may hold another way to a listening socket, `fd@N`; see docs/haproxy.md. */
+export const listenVariable = (host: string, port: number): string =>
+  `VEZA_LISTEN_${host.replaceAll(/[^A-Za-z0-9]/g, '_')}_${port}`;
+
+/** The address of a public `bind`: the socket that HAProxy inherits if it was given one, else the address itself. */
+export const inheritedOr = (host: string, port: number): string =>
+  `"\${${listenVariable(host, port)}-${addressOf(host, port)}}"`;

@@ -18,6 +18,8 @@ export { stopGateway, type GatewayPlace } from './gateway-process.ts';
 const answerMs = 10_000;
 /** Milliseconds for an answer that may have to wait for a replacement of the gateway. */
 const turnMs = 45_000;
+/** Milliseconds for orders of certificates: several hosts, of which an authority may let each wait for minutes. */
+const renewMs = 600_000;
 /** Milliseconds between two attempts to bring a gateway back. */
 const restartPauseMs = 1_000;
 
@@ -38,6 +40,12 @@ export interface GatewayRouter extends Router {
    * @throws GatewayUpgradeError when the new one cannot start; the old one goes on
    */
   upgrade(settings: GatewaySettings, signal: AbortSignal): Promise<GatewayHealth>;
+  /**
+   * Tries to replace certificates now, those for a host or all; what came of it is in the health.
+   *
+   * @returns false when none is for the host
+   */
+  renew(host: string | null, signal: AbortSignal): Promise<boolean>;
 }
 
 /**
@@ -178,6 +186,12 @@ class GatewayConnection implements GatewayRouter {
     this.#running = await upgradeGateway({ ...this.#place, settings }, signal);
     this.#place = whereItRuns(this.#place, this.#running);
     return this.#running.health;
+  }
+
+  async renew(host: string | null, signal: AbortSignal): Promise<boolean> {
+    const answer = await this.#ask({ kind: 'renew', host }, renewMs, signal);
+    if (answer.kind === 'renewed') return answer.found;
+    throw refusal(answer, '');
   }
 
   async close(): Promise<void> {

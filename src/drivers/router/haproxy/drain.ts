@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backendName, backendVariants, rescuePrefix, serverName } from '../../../core/emit/haproxy/servers.ts';
-import { askWorker, workersOf } from './haproxy-process.ts';
+import { askWorker, pidsOf, workersOf } from './haproxy-process.ts';
 import { rowsOf } from './command-socket.ts';
 import type { StateFiles } from './haproxy-files.ts';
 
@@ -53,7 +53,7 @@ async function busyServers(
   const names = instances.flatMap((id) => [serverName(id), `${rescuePrefix}${serverName(id)}`]);
   const wanted = new Set(backends.flatMap((backend) => names.map((name) => `${backend}/${name}`)));
   const busy: Busy[] = [];
-  for (const worker of [...(current === null ? [] : [current]), ...leaving]) {
+  for (const worker of [...(current === null ? [] : [current]), ...pidsOf(leaving)]) {
     const answer = await askWorker(files, worker, 'show stat', signal);
     for (const row of rowsOf(answer ?? '', /,/)) {
       const server = `${row['pxname']}/${row['svname']}`;
@@ -62,4 +62,12 @@ async function busyServers(
     }
   }
   return busy;
+}
+
+/** How many streams a process of HAProxy carries, or passes on to the one that replaced it. */
+export async function streamsOf(files: StateFiles, worker: number, signal: AbortSignal): Promise<number> {
+  const answer = await askWorker(files, worker, 'show stat', signal);
+  return rowsOf(answer ?? '', /,/)
+    .filter(({ pxname = '', svname }) => svname === 'BACKEND' && /(?:^next\.|\.relay$)/.test(pxname))
+    .reduce((sum, { scur }) => sum + Number(scur), 0);
 }

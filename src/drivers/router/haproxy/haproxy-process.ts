@@ -1,11 +1,14 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { GatewaySettings } from '../../../core/gateway-settings.ts';
 import { HaproxyMissingError, HaproxyRefusedError, HaproxyStartError } from '../../../errors.ts';
 import { ask } from './command-socket.ts';
 import { isAlive } from './file-lock.ts';
 import { isMissing, replaceFile, stateFiles, type StateFiles } from './haproxy-files.ts';
+import { holdSockets, releaseSockets } from './held-sockets.ts';
+import type { LeavingProcess } from './leaving-streams.ts';
 
 /** Milliseconds that HAProxy has to start, or to take a new configuration. */
 const startMs = 10_000;
@@ -25,7 +28,7 @@ export interface RunningHaproxy {
 export interface Workers {
   readonly current: number | null;
   /** Replaced, but with connections that are not over. */
-  readonly leaving: readonly number[];
+  readonly leaving: readonly LeavingProcess[];
   readonly failedReloads: number;
 }
 
@@ -95,36 +98,43 @@ async function startOf(pid: number): Promise<string | null> {
 /**
  * Starts HAProxy on the configuration in the state folder: a process group of its own that goes on when the caller ends.
  *
+ * @param onExit called when its master ends while this process lives
  * @throws HaproxyStartError
  */
 export async function startHaproxy(
   program: string,
   files: StateFiles,
-  listen: RunningHaproxy['listen'],
+  settings: GatewaySettings,
+  onExit: () => void,
   signal: AbortSignal,
 ): Promise<RunningHaproxy> {
   await endOrphans(files, signal);
+  const sockets = await holdSockets(files.folder, settings);
   await rotate(files.log);
   // HAProxy takes O_APPEND from what it writes to, so each one that is started gets a file of its own.
   const requestFile = path.join(files.requests, `${Date.now()}.log`);
   const [log, requests] = await Promise.all([open(files.log, 'a', 0o600), open(requestFile, 'wx', 0o600)]);
   const exit: { status: string | null } = { status: null };
-  let pid: number;
+  let child: ChildProcess;
   const before = (await log.stat()).size;
   try {
-    const child = spawn(program, ['-W', '-S', `${files.master},mode,600`, '-f', files.config], {
+    child = spawn(program, ['-W', '-S', `${files.master},mode,600`, '-f', files.config], {
       detached: true,
-      stdio: ['ignore', requests.fd, log.fd],
+      stdio: ['ignore', requests.fd, log.fd, ...sockets.map(({ fd }) => fd)],
       cwd: '/',
-      env: { PATH: process.env['PATH'] ?? '', TZ: process.env['TZ'] ?? '' },
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        TZ: process.env['TZ'] ?? '',
+        ...Object.fromEntries(sockets.map(({ variable }, i) => [variable, `fd@${i + 3}`])),
+      },
     });
     child.on('error', (error) => (exit.status = error.message));
     child.on('exit', (code, by) => (exit.status ??= by === null ? `it ended with status ${code}` : `ended by ${by}`));
     child.unref();
-    pid = child.pid ?? 0;
   } finally {
     await Promise.all([log.close(), requests.close()]);
   }
+  const { pid = 0 } = child;
   const deadline = performance.now() + startMs;
   while (performance.now() < deadline) {
     if (exit.status !== null) {
@@ -133,7 +143,8 @@ export async function startHaproxy(
     const info = await infoOf(files, signal);
     const started = await startOf(pid);
     if (info !== null && started !== null && (await workersOf(files, signal)).current === info.pid) {
-      const running = { pid, started, since: Date.now(), listen };
+      const running = { pid, started, since: Date.now(), listen: settings.http };
+      child.once('exit', onExit);
       await replaceFile(files.running, `${JSON.stringify(running)}\n`);
       return running;
     }
@@ -191,12 +202,26 @@ export async function workersOf(files: StateFiles, signal: AbortSignal): Promise
     return { current: null, leaving: [], failedReloads: 0 };
   }
   const [now = '', old = ''] = answer.split('# old workers');
-  const pids = (text: string): number[] => [...text.matchAll(/^(\d+)\s+worker\s/gm)].map(([, pid]) => Number(pid));
+  const [current = null] = processes(now);
+  const replaced = processes(old);
+  const all = [...(current === null ? [] : [current]), ...replaced];
   return {
-    current: pids(now)[0] ?? null,
-    leaving: pids(old),
+    current: current?.pid ?? null,
+    // Each was replaced when the next one was started; if that is gone, not after one that came later.
+    leaving: replaced.map(({ pid, reloads }) => {
+      const later = all.filter((other) => other.reloads < reloads).map(({ upMs }) => upMs);
+      return { pid, leftForMs: Math.max(0, ...later) };
+    }),
     failedReloads: Number(/\[failed: (\d+)\]/.exec(answer)?.[1] ?? 0),
   };
+}
+
+/** Lines of `show proc` (management.txt, 9.4): process id, type, reloads it has seen, time since its start. */
+function processes(text: string): readonly { readonly pid: number; readonly reloads: number; readonly upMs: number }[] {
+  return [...text.matchAll(/^(\d+)\s+worker\s+(\d+)\s+(\d+)d(\d+)h(\d+)m(\d+)s/gm)].map((line) => {
+    const [pid = 0, reloads = 0, days = 0, hours = 0, minutes = 0, seconds = 0] = line.slice(1).map(Number);
+    return { pid, reloads, upMs: (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000 };
+  });
 }
 
 /** Sends a command to one process of a master, also to one that was replaced; null when it is gone. */
@@ -236,19 +261,21 @@ export async function reloadHaproxy(files: StateFiles, signal: AbortSignal): Pro
     }
     if (workers.current !== null && workers.current !== before.current) {
       const info = await infoOf(files, signal);
-      if (info?.pid === workers.current && (await allLeave(files, workers.leaving, signal))) return;
+      if (info?.pid === workers.current && (await allLeave(files, pidsOf(workers.leaving), signal))) return;
     }
     await sleep(pollMs, undefined, { signal });
   }
   throw new HaproxyStartError(`it did not take its new configuration within ${startMs} ms`, files.log);
 }
 
+export const pidsOf = (processes: readonly LeavingProcess[]): readonly number[] => processes.map(({ pid }) => pid);
+
 async function allLeave(files: StateFiles, pids: readonly number[], signal: AbortSignal): Promise<boolean> {
   for (const pid of pids) {
     const answer = await askWorker(files, pid, 'show info', signal);
     const info = answer === null ? null : parseInfo(answer);
     if (info !== null && !info.stopping) return false;
-    if (info === null && isAlive(pid) && !(await workersOf(files, signal)).leaving.every((other) => other !== pid)) {
+    if (info === null && isAlive(pid) && (await workersOf(files, signal)).leaving.some((other) => other.pid === pid)) {
       return false;
     }
   }
@@ -271,9 +298,10 @@ export async function stopHaproxy(
   const { running } = await findHaproxy(files);
   // Whoever watches it must know that it is meant to be gone.
   await rm(files.running, { force: true });
+  releaseSockets(files.folder);
   if (running === null) return false;
   const { current, leaving } = await workersOf(files, signal);
-  const workers = [...(current === null ? [] : [current]), ...leaving];
+  const workers = [...(current === null ? [] : [current]), ...pidsOf(leaving)];
   if (drainMs > 0) process.kill(running.pid, 'SIGUSR1');
   const until = performance.now() + drainMs;
   const gone = async (): Promise<boolean> => (await startOf(running.pid)) !== running.started;

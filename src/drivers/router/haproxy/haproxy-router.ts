@@ -13,7 +13,7 @@ import {
   writeConfiguration,
   type Configuration,
 } from './configuration.ts';
-import { drainServers } from './drain.ts';
+import { drainServers, streamsOf } from './drain.ts';
 import { underLock } from './file-lock.ts';
 import { makeFolders, stateFiles, type StateFiles } from './haproxy-files.ts';
 import {
@@ -26,6 +26,8 @@ import {
   workersOf,
   type RunningHaproxy,
 } from './haproxy-process.ts';
+import { releaseSockets } from './held-sockets.ts';
+import { LeavingStreams, type StreamsGateway } from './leaving-streams.ts';
 import { RequestLog } from './request-log.ts';
 import { applyRoute, compareRoutes, deleteIdleServers } from './runtime.ts';
 import { loadTable, orderOf, saveTable, type Table } from './table-store.ts';
@@ -54,7 +56,7 @@ export interface HaproxyPlace {
    * Carries WebSockets, event streams and uploads of unknown length on loopback: the built-in gateway, with a state folder
    * and an internal port for each service of its own. The caller opens and closes it.
    */
-  readonly streams: Router;
+  readonly streams: StreamsGateway;
   readonly onEvent?: (event: HaproxyEvent) => void;
   /** The program; default `haproxy`. */
   readonly program?: string;
@@ -112,6 +114,8 @@ class HaproxyConnection implements HaproxyRouter {
   #timer: NodeJS.Timeout | null = null;
   #look: Promise<void> = Promise.resolve();
   #looks = 0;
+  readonly #leaving = new LeavingStreams();
+  #telling: Promise<void> | null = null;
   #said = '';
 
   private constructor(
@@ -144,13 +148,15 @@ class HaproxyConnection implements HaproxyRouter {
     const configuration = configurationFor(files, settings, table, await writeCertificates(files, settings));
     await prepare(program, files, configuration, table, signal);
     await writeConfiguration(files, configuration, table);
-    const running = found.running ?? (await startHaproxy(program, files, { host, port }, signal));
+    const exit = { seen: (): void => {} };
+    const running = found.running ?? (await startHaproxy(program, files, settings, () => exit.seen(), signal));
     const info = await infoOf(files, signal);
     if (info?.structure !== configuration.structure) await reloadHaproxy(files, signal);
     const now = Date.now();
     const log = await RequestLog.open(files, nameOf(running), now);
     for (const service of table.routes.keys()) log.observe(service, now);
     const connection = new HaproxyConnection(place, program, files, running, log);
+    exit.seen = () => connection.#lookNow();
     for (const route of table.routes.values()) await applyRoute(files, route, signal);
     if (warning !== null) {
       connection.#warnings.push(warning);
@@ -318,13 +324,15 @@ class HaproxyConnection implements HaproxyRouter {
     }
     if (!told) {
       this.#stopped = true;
+      releaseSockets(this.#files.folder);
       throw new HaproxyStartError('it was told to stop', this.#files.log);
     }
     const { table } = await loadTable(this.#files.table);
     const configuration = await this.#configuration(table);
     await writeCompanions(this.#files, table);
     await writeConfiguration(this.#files, configuration, table);
-    this.#running = await startHaproxy(this.#program, this.#files, this.#settings.http, signal);
+    const exited = (): void => this.#lookNow();
+    this.#running = await startHaproxy(this.#program, this.#files, this.#settings, exited, signal);
     this.#log.restarted(nameOf(this.#running), Date.now());
     this.#say('restarted', 'HAProxy had died and was started again with the last table.');
   }
@@ -334,6 +342,16 @@ class HaproxyConnection implements HaproxyRouter {
       this.#look = this.#lookAndSay();
     }, watchMs);
     this.#timer.unref();
+  }
+
+  /** HAProxy has ended: its clients are waiting. */
+  #lookNow(): void {
+    if (this.#timer === null || this.#closed.signal.aborted) return;
+    clearTimeout(this.#timer);
+    this.#look = this.#look.then(() => {
+      if (this.#timer !== null) clearTimeout(this.#timer);
+      return this.#closed.signal.aborted || this.#stopped ? undefined : this.#lookAndSay();
+    });
   }
 
   async #lookAndSay(): Promise<void> {
@@ -356,6 +374,23 @@ class HaproxyConnection implements HaproxyRouter {
       // Told to stop: that is no news.
       if (!this.#stopped) throw error;
     });
+    // Beside the looks, since it takes a second or two.
+    this.#telling ??= this.#tellStreams().finally(() => {
+      this.#telling = null;
+    });
+  }
+
+  /** Streams through processes that were replaced come back before HAProxy cuts them. */
+  async #tellStreams(): Promise<void> {
+    const { signal } = this.#closed;
+    try {
+      const { leaving } = await workersOf(this.#files, signal);
+      const count = (pid: number): Promise<number> => streamsOf(this.#files, pid, signal);
+      await this.#leaving.look(leaving, Date.now(), count, this.#place.streams, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#say('failed', error instanceof Error ? error.message : String(error));
+    }
   }
 
   /** Under the lock: finds what was changed behind our back, and puts it right. */
@@ -403,6 +438,9 @@ class HaproxyConnection implements HaproxyRouter {
     this.#closed.abort(new Error('the router is closed'));
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#look;
+    await this.#telling;
+    // Nobody would start HAProxy again: better refused than waiting.
+    releaseSockets(this.#files.folder);
     await this.#log.close(Date.now());
   }
 }
