@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { flushCompileCache } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { ControlAnswer } from '../core/gateway-control.ts';
@@ -230,6 +231,7 @@ async function main(): Promise<void> {
     process.on('SIGTERM', () => stop(signalDrainMs));
     process.on('SIGINT', () => stop(signalDrainMs));
     process.on('SIGHUP', () => {});
+    flushCompileCache();
     log('info', 'listening', {
       pid: process.pid,
       generation: beginning.generation,

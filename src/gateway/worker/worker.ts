@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { flushCompileCache } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -228,6 +229,7 @@ export class Worker {
     this.#plane = plane;
     this.#assignment = assignment;
     for (const name of listeners) await this.#sockets.listen(name, plane.data);
+    flushCompileCache();
     return null;
   }
 
