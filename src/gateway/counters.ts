@@ -1,4 +1,4 @@
-import { bucketOf } from '../core/analysis/histogram.ts';
+import { bucketOf, maxBucket } from '../core/analysis/histogram.ts';
 import type { Arm } from '../core/slot.ts';
 import type { ArmSecond, LatencyCounts, TrafficSecond } from '../core/traffic.ts';
 
@@ -14,7 +14,8 @@ class OpenArm {
   serverErrors = 0;
   gatewayErrors = 0;
   clientErrors = 0;
-  readonly latency = new Map<number, number>();
+  /** By bucket. */
+  readonly latency = new Uint32Array(maxBucket + 1);
 }
 
 /** Flat, because a busy gateway keeps a thousand of these for each service. */
@@ -45,6 +46,9 @@ type OpenSecond = { [A in Arm]: OpenArm | null };
 export class TrafficCounters {
   readonly #service: string;
   readonly #open = new Map<number, OpenSecond>();
+  /** The one that was counted in last. */
+  #latest: OpenSecond = { stable: null, candidate: null };
+  #latestSecond = Number.NaN;
   #closed: ClosedSecond[] = [];
 
   constructor(service: string) {
@@ -56,14 +60,14 @@ export class TrafficCounters {
    * @param latencyMs milliseconds; see docs/gateway.md for from when to when
    */
   record(second: number, arm: Arm, outcome: Outcome, latencyMs: number): void {
-    const open = this.#openSecond(second);
+    const open = second === this.#latestSecond ? this.#latest : this.#openSecond(second);
     const counts = (open[arm] ??= new OpenArm());
     counts.requests += 1;
     if (outcome === 'server-error') counts.serverErrors += 1;
     else if (outcome === 'gateway-error') counts.gatewayErrors += 1;
     else if (outcome === 'client-error') counts.clientErrors += 1;
     const bucket = bucketOf(latencyMs);
-    counts.latency.set(bucket, (counts.latency.get(bucket) ?? 0) + 1);
+    counts.latency[bucket] = (counts.latency[bucket] ?? 0) + 1;
   }
 
   /**
@@ -79,6 +83,7 @@ export class TrafficCounters {
     for (const second of due) {
       const open = this.#open.get(second);
       this.#open.delete(second);
+      if (second === this.#latestSecond) this.#latestSecond = Number.NaN;
       if (open === undefined) continue;
       this.#closed.push(close(second, open, second === due.at(-1) ? waiting : nobody));
     }
@@ -110,6 +115,8 @@ export class TrafficCounters {
       open = { stable: null, candidate: null };
       this.#open.set(second, open);
     }
+    this.#latest = open;
+    this.#latestSecond = second;
     return open;
   }
 }
@@ -133,17 +140,23 @@ function closeArm(arm: OpenArm | null, waiting: readonly number[]): ClosedArm | 
   };
 }
 
-function bucketed(latenciesMs: readonly number[]): ReadonlyMap<number, number> {
-  const counts = new Map<number, number>();
+function bucketed(latenciesMs: readonly number[]): Uint32Array {
+  const counts = new Uint32Array(maxBucket + 1);
   for (const latencyMs of latenciesMs) {
     const bucket = bucketOf(latencyMs);
-    counts.set(bucket, (counts.get(bucket) ?? 0) + 1);
+    counts[bucket] = (counts[bucket] ?? 0) + 1;
   }
   return counts;
 }
 
-const flat = (counts: ReadonlyMap<number, number>): Uint32Array =>
-  Uint32Array.from([...counts].sort(([a], [b]) => a - b).flat());
+function flat(counts: Uint32Array): Uint32Array {
+  const found: number[] = [];
+  for (let bucket = 0; bucket < counts.length; bucket += 1) {
+    const count = counts[bucket] ?? 0;
+    if (count > 0) found.push(bucket, count);
+  }
+  return Uint32Array.from(found);
+}
 
 function pairs(counts: Uint32Array): LatencyCounts {
   const found: (readonly [number, number])[] = [];

@@ -34,8 +34,8 @@ export function chooseArm(context: ExchangeContext, routed: RoutedRequest, entry
   return { entry, choice, setCookie };
 }
 
-/** Methods whose missing body is said to be one of length 0 (RFC 9110, 8.6). */
-const withContent: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+/** Whether a missing body is said to be one of length 0 (RFC 9110, 8.6). */
+const hasContent = (method: string): boolean => method === 'POST' || method === 'PUT' || method === 'PATCH';
 
 /** The head of a request as the instance gets it: written anew from what was parsed, never passed on raw. */
 export function instanceHead(routed: RoutedRequest, choice: ArmChoice): string {
@@ -59,7 +59,7 @@ export function instanceHead(routed: RoutedRequest, choice: ArmChoice): string {
   if (choice.travels !== null) text += `x-veza-arm: ${choice.travels}\r\n`;
   if (request.body.kind === 'length') text += `content-length: ${request.body.bytes}\r\n`;
   else if (request.body.kind === 'open') text += 'transfer-encoding: chunked\r\n';
-  else if (withContent.has(request.method)) text += 'content-length: 0\r\n';
+  else if (hasContent(request.method)) text += 'content-length: 0\r\n';
   if (request.upgrade !== null) text += `connection: Upgrade\r\nupgrade: ${request.upgrade}\r\n`;
   return `${text}\r\n`;
 }

@@ -45,14 +45,15 @@ export interface RoutedRequest {
   readonly requestId: string;
 }
 
-/** Methods that may be sent twice (RFC 9110, 9.2.2). */
-const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+/** Whether a method may be sent twice (RFC 9110, 9.2.2). */
+const isIdempotent = (method: string): boolean =>
+  method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || method === 'PUT' || method === 'DELETE';
 
 /** Whether a request may be sent again although an instance may have acted on it, and can be: nothing of it is gone. */
 export const isRepeatable = ({ method, body, upgrade }: ClientRequest): boolean =>
   upgrade === null &&
   (body.kind === 'none' || (body.kind === 'length' && body.bytes === 0)) &&
-  idempotentMethods.has(method);
+  isIdempotent(method);
 
 /** What a policy of the edge may look at. */
 export const edgeRequestOf = ({ request, client, head, host, path }: RoutedRequest): EdgeRequest => ({

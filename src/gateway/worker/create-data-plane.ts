@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+// The global of this name is a getter that looks for it every time.
+import { performance } from 'node:perf_hooks';
 import type { WorkerLoad } from '../../core/gateway-control.ts';
 import type { DataPlane } from '../data-plane.ts';
 import { AccessLog } from '../edge/access-log.ts';
