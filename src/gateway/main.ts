@@ -87,7 +87,8 @@ async function main(): Promise<void> {
     const note = (pids: readonly number[]): void => {
       if (!inCharge) return;
       const { allPids: all } = running;
-      const text = `${JSON.stringify({ pid: process.pid, socket, ...settings.http, workers: pids, all })}\n`;
+      const { generation } = beginning;
+      const text = `${JSON.stringify({ pid: process.pid, generation, socket, ...settings.http, workers: pids, all })}\n`;
       noting = noting
         .then(() => (inCharge ? replaceFile(files.running, text) : undefined))
         .catch((error: unknown) => log('error', 'not-noted', { message: messageOf(error) }));
@@ -129,7 +130,10 @@ async function main(): Promise<void> {
 
     /** Callers and workers find this supervisor from here on. */
     const publish = async (): Promise<void> => {
-      await replaceFile(files.lock, `${process.pid}\n`);
+      // A full disk keeps nobody from being served; whoever listens on the socket holds the folder, too.
+      await replaceFile(files.lock, `${process.pid}\n`).catch((error: unknown) =>
+        log('error', 'not-noted', { message: messageOf(error) }),
+      );
       await rename(listening, socket);
       inCharge = true;
       note(running.pids);
@@ -239,9 +243,14 @@ async function main(): Promise<void> {
       services: beginning.table.routes.size,
     });
   } catch (error) {
-    supervisor?.leave();
-    if (predecessor !== null) await predecessor.failed(messageOf(error));
-    else await unlock();
+    if (predecessor !== null) {
+      supervisor?.leave();
+      await predecessor.failed(messageOf(error));
+    } else {
+      // Nobody else would take its workers: they would listen on, unknown to all, and so would those of the next attempt.
+      await supervisor?.stop(0);
+      await unlock();
+    }
     throw error;
   }
 }

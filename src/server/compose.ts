@@ -6,6 +6,7 @@ import { openReleaseCatalog } from '../build/sqlite-release-catalog.ts';
 import type { ReleaseId } from '../core/release/release.ts';
 import type { Ledger } from '../core/rollout/ledger.ts';
 import type { Platform } from '../core/spec/platform.ts';
+import type { RouterEvent } from '../drivers/router/router.ts';
 import { systemClock } from '../engine/clock.ts';
 import { recover } from '../engine/recover.ts';
 import { startEngine } from '../engine/start.ts';
@@ -16,7 +17,7 @@ import { openSqliteJournal } from '../store/sqlite-journal.ts';
 import { acquireStateLock } from '../store/state-lock.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { openEnvironment, type OpenEnvironment } from './local/environments.ts';
-import { ALARM } from './local/event-view.ts';
+import { ALARM, ROUTER_EVENT, type JournaledRouterEvent } from './local/event-view.ts';
 import { isUnavailable } from './local/is-unavailable.ts';
 import { defaultEnvironment, LocalControlPlane } from './local/local-control-plane.ts';
 import { MAINTENANCE, MaintenanceBook, type MaintenanceDecision } from './local/maintenance-book.ts';
@@ -94,14 +95,21 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
     },
     onAlarm: (deployment, severity, message) => {
       log(`ALARM ${severity} ${deployment ?? ''} ${message}`);
-      try {
-        running.engine.record(ALARM, { deployment, severity, message }, 'relaxed');
-      } catch (error) {
-        // The alarm may be about the journal itself; then the log has it.
-        if (!(error instanceof StoreUnavailableError)) throw error;
-      }
+      journalIfPossible(ALARM, { deployment, severity, message });
     },
   });
+  function journalIfPossible(kind: string, body: Readonly<Record<string, string | null>>): void {
+    try {
+      running.engine.record(kind, body, 'relaxed');
+    } catch (error) {
+      // It may be about the journal itself; then the log has it.
+      if (!(error instanceof StoreUnavailableError)) throw error;
+    }
+  }
+  const onRouterEvent = (environment: string, { kind, message }: RouterEvent): void => {
+    log(`${environment}: router ${kind}: ${message}`);
+    journalIfPossible(ROUTER_EVENT, { environment, kind, message } satisfies JournaledRouterEvent);
+  };
 
   const opened = new Map<string, OpenEnvironment>();
   const opening = new Map<string, Promise<OpenEnvironment>>();
@@ -109,7 +117,17 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
     const under = opened.get(name) ?? opening.get(name);
     if (under !== undefined) return under;
     const mine = (async () => {
-      const environment = await openEnvironment({ name, platform: () => platform, stateDir, ports, log }, signal);
+      const environment = await openEnvironment(
+        {
+          name,
+          platform: () => platform,
+          stateDir,
+          ports,
+          log,
+          onRouterEvent: (event) => onRouterEvent(name, event),
+        },
+        signal,
+      );
       opened.set(name, environment);
       await running.open(environment.parts, signal);
       return environment;

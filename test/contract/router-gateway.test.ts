@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -10,6 +10,7 @@ import {
   stopGateway,
   type GatewayRouter,
 } from '../../src/drivers/router/gateway/gateway-router.ts';
+import type { RouterEvent } from '../../src/drivers/router/router.ts';
 import { GatewayRefusedError, GatewayStartError, GatewayUnreachableError } from '../../src/errors.ts';
 import { ask, openEvents, openWebSocket } from './router-client.ts';
 import { startInstance, until, type Instance } from './router-instance.ts';
@@ -51,6 +52,15 @@ describe.each([1, 2])('with %i workers', (workers) => {
     };
   });
 });
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Nothing that a client or an instance did may have surprised the gateway. */
 async function expectQuietLog(stateDir: string): Promise<void> {
@@ -146,6 +156,38 @@ describe('the gateway process', () => {
         ),
       'the old address is closed',
     );
+  });
+
+  it('says what befell it: a dead supervisor, a dead gateway, one that cannot come back; not that it was replaced as wanted', async () => {
+    const events: RouterEvent[] = [];
+    const router = await open({ onEvent: (event) => events.push(event) });
+    const first = router.pid;
+    await router.upgrade((await router.health(signal)).settings, signal);
+    expect(router.pid).not.toBe(first);
+
+    const second = router.pid;
+    const before = (await router.health(signal)).workers;
+    process.kill(second, 'SIGKILL');
+    await until(() => events.length === 1, 'the death of the supervisor is said');
+    expect(events[0]).toMatchObject({ kind: 'restarted' });
+    expect(events[0]?.message).toContain(`supervisor (process ${second}) had died; its workers went on`);
+    expect(router.pid).not.toBe(second);
+
+    // With its old workers gone, nobody else is left who could start another one.
+    await until(() => before.every((worker) => !isAlive(worker.pid)), 'the old workers have ended');
+    const { pid, workers } = await router.health(signal);
+    // Nobody can start it as long as its log cannot be written.
+    const log = path.join(stateDir, 'gateway', 'gateway.log');
+    await rename(log, `${log}.kept`);
+    await mkdir(log);
+    for (const one of [pid, ...workers.map((worker) => worker.pid)]) process.kill(one, 'SIGKILL');
+    await until(() => events.length === 2, 'that it cannot come back is said');
+    expect(events[1]).toMatchObject({ kind: 'failed' });
+    expect(events[1]?.message).toContain('EISDIR');
+    await rmdir(log);
+    await rename(`${log}.kept`, log);
+    await until(() => events.length === 3, 'that it is there again is said');
+    expect(events[2]?.message).toContain(`The gateway (process ${pid}) had died with all its processes`);
   });
 
   it('says why it cannot start', async () => {

@@ -580,6 +580,9 @@ describe('what is killed comes back by itself', () => {
       note('a killed control plane, `up` again', atControl);
       expect(atControl.failed).toBe(0);
       expect((await succeeds(sandbox.veza(['status']))).stdout).toContain('2/2');
+      // The journal says what nobody was there to see.
+      const { stdout: events } = await succeeds(sandbox.veza(['events']));
+      expect(events).toMatch(/router of development restarted: The gateway \(process \d+\) had died with all its/);
     } finally {
       await users.stop();
     }

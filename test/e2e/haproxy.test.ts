@@ -21,6 +21,12 @@ const strategy = {
   deadlines: { starting: '60s' },
 } as const;
 
+async function journalOf(demo: DeployedDemo): Promise<string> {
+  const lines: string[] = [];
+  await demo.client.stream('events', { query: {} }, { onItem: ({ text }) => void lines.push(text) });
+  return lines.join('\n');
+}
+
 // `skipIf` says which test was skipped; CI allows none.
 test.skipIf(!installed)(
   'given HAProxy as router, a good release goes live and a bad one is taken back without a request lost, and down leaves no process',
@@ -50,6 +56,11 @@ test.skipIf(!installed)(
       expect(isClean(report)).toBe(true);
       expect(after.failedByRelease).toBeGreaterThan(0);
       for (const operation of Object.values(report.operations)) expect(operation.requests).toBeGreaterThan(0);
+
+      // And one that dies is there again, and people can read that it was gone.
+      for (const pid of processesOf(dir, 'haproxy.cfg')) process.kill(pid, 'SIGKILL');
+      await expect.poll(() => journalOf(demo), { timeout: 15_000 }).toMatch(/restarted: HAProxy had died/);
+      expect((await fetch(demo.project.url)).status).toBe(200);
       const versions = Object.values(report.releases).map(({ name }) => name);
       expect(versions).toEqual(expect.arrayContaining(['web v0', 'web v1', 'web v2']));
     } finally {

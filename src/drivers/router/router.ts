@@ -3,6 +3,13 @@ import type { CurrentSecond, TrafficSecond } from '../../core/traffic.ts';
 
 export type { DrainProgress, RouteInForce, RouteTableEntry, WriteStamp } from '../../core/route-table.ts';
 
+/** What befell a router without being asked for, for people. */
+export interface RouterEvent {
+  /** `restarted`: it had died; `repaired`: somebody else had changed it; `failed`: it cannot be brought back, or put right. */
+  readonly kind: 'restarted' | 'repaired' | 'warning' | 'failed';
+  readonly message: string;
+}
+
 /** Shares traffic between slots. Writes are atomic per service and fenced by their stamp. */
 export interface Router {
   /**

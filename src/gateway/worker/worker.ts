@@ -132,6 +132,8 @@ export class Worker {
       return;
     }
     const { settings, limits, table } = this.#assignment;
+    // This one may not have heard yet that a newer supervisor was in charge when it died.
+    const latest = Math.max(generation, (await runningNoted(stateDir)).generation);
     try {
       log('warn', 'supervisor-gone', { pid: process.pid, message: 'The supervisor has died; a new one is started.' });
       const program = fileURLToPath(new URL(`../main${path.extname(fileURLToPath(import.meta.url))}`, import.meta.url));
@@ -141,8 +143,8 @@ export class Worker {
         stateDir,
         socket: home,
         sockets: this.#sockets.held,
-        takeOver: { generation: generation + 1, settings, limits, table, dayKey: null },
-        last: async () => ({ counts: null, workers: await workersNoted(stateDir) }),
+        takeOver: { generation: latest + 1, settings, limits, table, dayKey: null },
+        last: async () => ({ counts: null, workers: (await runningNoted(stateDir)).workers }),
         log,
         signal: new AbortController().signal,
       });
@@ -294,17 +296,23 @@ export class Worker {
   }
 }
 
-/** Process ids of the workers of the supervisor that died. */
-async function workersNoted(stateDir: string): Promise<readonly number[]> {
+/** Generation and process ids of workers of the supervisor that died. */
+async function runningNoted(
+  stateDir: string,
+): Promise<{ readonly generation: number; readonly workers: readonly number[] }> {
+  const none = { generation: 0, workers: [] };
   try {
     const noted: unknown = JSON.parse(await readFile(gatewayFiles(stateDir).running, 'utf8'));
-    if (typeof noted === 'object' && noted !== null && 'all' in noted && Array.isArray(noted.all)) {
-      return noted.all.filter((pid): pid is number => Number.isInteger(pid) && pid > 1);
-    }
+    if (typeof noted !== 'object' || noted === null) return none;
+    const all: readonly unknown[] = 'all' in noted && Array.isArray(noted.all) ? noted.all : [];
+    return {
+      generation: 'generation' in noted && Number.isInteger(noted.generation) ? Number(noted.generation) : 0,
+      workers: all.filter((pid): pid is number => Number.isInteger(pid) && Number(pid) > 1),
+    };
   } catch {
     // It had not come to write it.
+    return none;
   }
-  return [];
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -6,7 +6,7 @@ import { stopGateway } from '../../drivers/router/gateway/gateway-process.ts';
 import type { GatewayRouter } from '../../drivers/router/gateway/gateway-router.ts';
 import { stopHaproxy } from '../../drivers/router/haproxy/haproxy-router.ts';
 import { routerDrivers } from '../../drivers/router/registry.ts';
-import type { Router } from '../../drivers/router/router.ts';
+import type { Router, RouterEvent } from '../../drivers/router/router.ts';
 
 export interface EnvironmentGateway {
   health(signal: AbortSignal): Promise<GatewayHealth>;
@@ -22,6 +22,8 @@ export interface EnvironmentRouter {
   readonly pid: number;
   /** The built-in gateway; behind HAProxy the one that carries streams. */
   readonly gateway: EnvironmentGateway;
+  /** What a person must know about it. */
+  warnings(signal: AbortSignal): Promise<readonly string[]>;
   /** Everything goes on running. */
   close(): Promise<void>;
   stop(): Promise<void>;
@@ -37,7 +39,7 @@ export interface EnvironmentRouter {
 export async function openRouter(
   target: () => Target,
   folder: string,
-  log: (line: string) => void,
+  { log, onEvent }: { readonly log: (line: string) => void; readonly onEvent: (event: RouterEvent) => void },
   signal: AbortSignal,
 ): Promise<EnvironmentRouter> {
   const settings = gatewaySettingsOf(target());
@@ -50,13 +52,14 @@ export async function openRouter(
       log('HAProxy is stopped: the router is the gateway now');
     }
     log(`gateway on ${host}:${port} …`);
-    const router = await routerDrivers.gateway({ stateDir: folder, settings }, signal);
+    const router = await routerDrivers.gateway({ stateDir: folder, settings, onEvent }, signal);
     return {
       router,
       get pid() {
         return router.pid;
       },
       gateway: gatewayOf(router, () => gatewaySettingsOf(target())),
+      warnings: (abort) => router.warnings(abort),
       close: () => router.close(),
       stop: async () => {
         await router.close();
@@ -75,9 +78,14 @@ export async function openRouter(
     accessLog: null,
     lingerMs: settings.lingerMs,
   };
-  const streams = await routerDrivers.gateway({ stateDir: relayFolder, settings: relaySettings }, signal);
-  const onEvent = ({ kind, message }: { readonly kind: string; readonly message: string }): void =>
-    log(`HAProxy ${kind}: ${message}`);
+  const streams = await routerDrivers.gateway(
+    {
+      stateDir: relayFolder,
+      settings: relaySettings,
+      onEvent: ({ kind, message }) => onEvent({ kind, message: `${message} It carries streams for HAProxy.` }),
+    },
+    signal,
+  );
   const router = await routerDrivers
     .haproxy({ stateDir: folder, settings, streams, onEvent }, signal)
     .catch(async (error: unknown) => {
@@ -95,6 +103,7 @@ export async function openRouter(
       return router.pid;
     },
     gateway: gatewayOf(streams, () => relaySettings),
+    warnings: async (abort) => [...(await router.warnings(abort)), ...(await streams.warnings(abort))],
     close,
     stop: async () => {
       await close();

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Environment, Platform } from '../../core/spec/platform.ts';
 import type { ResourceDriver } from '../../drivers/resource/resource.ts';
 import { createResourceDriver } from '../../drivers/resource/registry.ts';
+import type { RouterEvent } from '../../drivers/router/router.ts';
 import { runtimes } from '../../drivers/runtime/registry.ts';
 import { createSecrets } from '../../drivers/secrets/registry.ts';
 import { resolveSecret } from '../../drivers/secrets/resolve.ts';
@@ -22,6 +23,8 @@ export interface OpenEnvironment {
   /** Process id of the environment's gateway. */
   readonly gatewayPid: number;
   readonly gateway: EnvironmentGateway;
+  /** What a person must know about the router. */
+  readonly routerWarnings: (signal: AbortSignal) => Promise<readonly string[]>;
   /** Stops supervising; everything goes on running. */
   close(): Promise<void>;
   /** Stops the router and the resources. */
@@ -35,6 +38,8 @@ export interface OpenOptions {
   readonly stateDir: string;
   readonly ports: PortBook;
   readonly log: (line: string) => void;
+  /** Told what befalls the router without being asked for. */
+  readonly onRouterEvent: (event: RouterEvent) => void;
 }
 
 /** Share of the declared ports that is kept for internal addresses and resources; instances get the rest. */
@@ -93,7 +98,7 @@ export async function openEnvironment(options: OpenOptions, signal: AbortSignal)
   const routing = await openRouter(
     () => declared().target,
     folder,
-    (line) => log(`${name}: ${line}`),
+    { log: (line) => log(`${name}: ${line}`), onEvent: options.onRouterEvent },
     signal,
   );
   const internalPort = (service: string): number => {
@@ -126,6 +131,7 @@ export async function openEnvironment(options: OpenOptions, signal: AbortSignal)
       return routing.pid;
     },
     gateway: routing.gateway,
+    routerWarnings: (abort) => routing.warnings(abort),
     secrets,
     resources,
     parts: {

@@ -14,7 +14,7 @@ export function eventView(entry: Entry, planOf: (deployment: string) => Deployme
   return {
     seq: entry.seq,
     at: entry.time,
-    environment: plan?.environment ?? decisionOf(entry)?.environment ?? '',
+    environment: plan?.environment ?? decisionOf(entry)?.environment ?? routerEventOf(entry)?.environment ?? '',
     deployment: entry.stream === WORLD ? null : entry.stream,
     service: leg === null ? (decisionOf(entry)?.service ?? null) : (plan?.legs[leg]?.service ?? null),
     type: entry.kind,
@@ -26,6 +26,14 @@ export function eventView(entry: Entry, planOf: (deployment: string) => Deployme
 /** Kind of the journal's entry for an alarm. */
 export const ALARM = 'alarm';
 
+/** Kind of the journal's entry for what befell a router: it died, somebody changed it, it cannot be brought back. */
+export const ROUTER_EVENT = 'router';
+
+export type JournaledRouterEvent = Readonly<Record<'environment' | 'kind' | 'message', string>>;
+
+const routerEventOf = (entry: Entry): JournaledRouterEvent | null =>
+  entry.kind === ROUTER_EVENT ? (entry.body as unknown as JournaledRouterEvent) : null;
+
 const decisionOf = (entry: Entry): MaintenanceDecision | null =>
   entry.kind === MAINTENANCE ? (entry.body as unknown as MaintenanceDecision) : null;
 
@@ -35,6 +43,8 @@ function worldText(entry: Entry): string {
     const { service, environment, by, on } = decision;
     return `maintenance of ${service} in ${environment} ${on === null ? 'is over' : 'begins'}, by ${by}`;
   }
+  const befell = routerEventOf(entry);
+  if (befell !== null) return `router of ${befell.environment} ${befell.kind}: ${befell.message}`;
   if (entry.kind === ALARM) {
     const { severity, message } = entry.body as unknown as { readonly severity: string; readonly message: string };
     return `alarm ${severity}: ${message}`;

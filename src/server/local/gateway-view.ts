@@ -7,6 +7,8 @@ import type { EnvironmentGateway } from './environment-router.ts';
 
 /** Milliseconds that a gateway has to say how it is. */
 const askMs = 10_000;
+/** Milliseconds that a router has to say what is wrong with it. */
+const warningsMs = 1_000;
 /** Milliseconds that certificates have to be ordered. */
 const renewMs = 600_000;
 /** Milliseconds that a gateway has to be replaced. */
@@ -48,6 +50,18 @@ export const foundGateway = (stateDir: string, environment: string): Pick<Enviro
     throw new GatewayUnreachableError(await controlSocket(folder), `no gateway runs for ${environment}`);
   },
 });
+
+/** What a person must know about the router of an environment; nothing when it does not answer at once. */
+export async function routerWarnings(
+  environment: string,
+  open: { readonly routerWarnings: (signal: AbortSignal) => Promise<readonly string[]> },
+): Promise<readonly string[]> {
+  try {
+    return (await open.routerWarnings(AbortSignal.timeout(warningsMs))).map((text) => `${environment}: ${text}`);
+  } catch {
+    return [];
+  }
+}
 
 /** Replaces the gateway of an environment, and says what happens. */
 export async function upgradeGateway(

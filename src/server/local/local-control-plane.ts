@@ -16,7 +16,7 @@ import type { ControlPlane } from '../control-plane.ts';
 import { buildServices } from './builds.ts';
 import { secretsOf } from './configuration.ts';
 import { again, deploy, rollback, type DeployParts } from './deploys.ts';
-import { foundGateway, gatewayView, renewCertificates, soon, upgradeGateway } from './gateway-view.ts';
+import { foundGateway, gatewayView, renewCertificates, routerWarnings, soon, upgradeGateway } from './gateway-view.ts';
 import { deploymentView } from './deployment-view.ts';
 import type { OpenEnvironment } from './environments.ts';
 import { eventView } from './event-view.ts';
@@ -104,6 +104,7 @@ export class LocalControlPlane implements ControlPlane {
     const names = name === null ? Object.keys(platform().environments) : [this.#environment(name).name];
     const services: StatusView['services'][number][] = [];
     const resources: StatusView['resources'][number][] = [];
+    const warnings: string[] = [];
     for (const key of names) {
       const environment = this.#environment(key);
       const open = opened().get(key);
@@ -122,6 +123,7 @@ export class LocalControlPlane implements ControlPlane {
           }),
         );
       }
+      if (open !== undefined) warnings.push(...(await routerWarnings(key, open)));
       for (const [resource, driver] of open?.resources ?? []) {
         const { state, address } = await driver.status();
         resources.push({
@@ -133,7 +135,7 @@ export class LocalControlPlane implements ControlPlane {
         });
       }
     }
-    return { platform: platform().name, services, resources, notes: running.troubles() };
+    return { platform: platform().name, services, resources, notes: [...running.troubles(), ...warnings] };
   };
 
   gateway: ControlPlane['gateway'] = async (name) => {
@@ -367,7 +369,8 @@ export class LocalControlPlane implements ControlPlane {
       text: `${(free / 1024 ** 3).toFixed(1)} GiB free for ${stateDir}`,
       fix: free < LOW_DISK_BYTES ? 'Make room: without it nothing is started or moved.' : null,
     });
-    for (const [name, { parts, resources }] of opened()) {
+    for (const [name, environment] of opened()) {
+      const { parts, resources } = environment;
       for (const text of await parts.runtime.limitations())
         checks.push({ name: `${name} runtime`, state: 'warning', text, fix: null });
       const routes = await parts.router.observe(AbortSignal.timeout(5_000));
@@ -377,6 +380,8 @@ export class LocalControlPlane implements ControlPlane {
         text: `${routes.length} ${routes.length === 1 ? 'service' : 'services'} routed`,
         fix: null,
       });
+      for (const text of await environment.routerWarnings(soon()))
+        checks.push({ name: `${name} gateway`, state: 'warning', text, fix: null });
       for (const [resource, driver] of resources) {
         const { state, address, reason } = await driver.status();
         const text = `${address}${reason === null ? '' : `: ${reason}`}`;

@@ -1,6 +1,6 @@
 import type { ControlAnswer, ControlRequest, GatewayHealth } from '../../../core/gateway-control.ts';
 import { GatewayRefusedError, GatewayUnreachableError, StaleRouterWriteError } from '../../../errors.ts';
-import type { DrainProgress, RouteInForce, RouteTableEntry, Router, WriteStamp } from '../router.ts';
+import type { DrainProgress, RouteInForce, RouterEvent, RouteTableEntry, Router, WriteStamp } from '../router.ts';
 import type { CurrentSecond, TrafficSecond } from '../../../core/traffic.ts';
 import { askGateway, watchGateway } from './control-client.ts';
 import type { GatewaySettings } from '../../../core/gateway-settings.ts';
@@ -22,6 +22,11 @@ const turnMs = 45_000;
 const renewMs = 600_000;
 /** Milliseconds between two attempts to bring a gateway back. */
 const restartPauseMs = 1_000;
+
+export interface GatewayRouterPlace extends GatewayPlace {
+  /** Told when the gateway has died and is there again, or cannot be brought back. */
+  readonly onEvent?: (event: RouterEvent) => void;
+}
 
 /** A router whose gateway can be asked where it is. */
 export interface GatewayRouter extends Router {
@@ -56,10 +61,10 @@ export interface GatewayRouter extends Router {
  * @throws GatewayStartError, GatewayUpgradeError, GatewayMismatchError
  */
 export async function createGatewayRouter(
-  place: GatewayPlace,
+  { onEvent = () => {}, ...place }: GatewayRouterPlace,
   signal: AbortSignal = AbortSignal.timeout(30_000),
 ): Promise<GatewayRouter> {
-  const router = new GatewayConnection(place, await ensureGateway(place, signal));
+  const router = new GatewayConnection(place, await ensureGateway(place, signal), onEvent);
   router.watch();
   return router;
 }
@@ -72,11 +77,17 @@ class GatewayConnection implements GatewayRouter {
   #retry: NodeJS.Timeout | null = null;
   /** Somebody told the gateway to stop: it is not started behind his back. */
   #stopped = false;
+  /** It is being replaced because we asked for it: that is no news. */
+  #upgrading: Promise<unknown> | null = null;
+  /** Why it could not be brought back, when that was said last. */
+  #failure: string | null = null;
+  readonly #onEvent: (event: RouterEvent) => void;
   readonly #closed = new AbortController();
 
-  constructor(place: GatewayPlace, running: RunningGateway) {
+  constructor(place: GatewayPlace, running: RunningGateway, onEvent: (event: RouterEvent) => void) {
     this.#place = whereItRuns(place, running);
     this.#running = running;
+    this.#onEvent = onEvent;
   }
 
   get listen(): { readonly host: string; readonly port: number } {
@@ -97,9 +108,12 @@ class GatewayConnection implements GatewayRouter {
 
   #bringBack(): void {
     if (this.#closed.signal.aborted) return;
-    this.#restart().catch(() => {
+    this.#restart().catch((error: unknown) => {
       if (this.#closed.signal.aborted) return;
       // It stays down for now (port taken, disk full); calls report why, and it is tried again.
+      const message = error instanceof Error ? error.message : String(error);
+      if (message !== this.#failure) this.#onEvent({ kind: 'failed', message });
+      this.#failure = message;
       this.#retry = setTimeout(() => this.#bringBack(), restartPauseMs);
       this.#retry.unref();
     });
@@ -113,9 +127,14 @@ class GatewayConnection implements GatewayRouter {
   }
 
   async #reconnect(): Promise<void> {
+    await this.#upgrading?.catch(() => {});
+    const { pid, generation } = this.#running.health;
     // Another one may have been replaced by another caller: what runs is as somebody wants it.
     this.#running = await findOrStartGateway(this.#place, this.#closed.signal);
     this.#place = whereItRuns(this.#place, this.#running);
+    this.#failure = null;
+    const now = this.#running.health;
+    if (now.pid !== pid) this.#onEvent({ kind: 'restarted', message: restartInWords({ pid, generation }, now) });
     if (!this.#closed.signal.aborted) this.watch();
   }
 
@@ -183,9 +202,17 @@ class GatewayConnection implements GatewayRouter {
   }
 
   async upgrade(settings: GatewaySettings, signal: AbortSignal): Promise<GatewayHealth> {
-    this.#running = await upgradeGateway({ ...this.#place, settings }, signal);
-    this.#place = whereItRuns(this.#place, this.#running);
-    return this.#running.health;
+    const upgrading = upgradeGateway({ ...this.#place, settings }, signal).then((running) => {
+      this.#running = running;
+      this.#place = whereItRuns(this.#place, running);
+      return running.health;
+    });
+    this.#upgrading = upgrading;
+    try {
+      return await upgrading;
+    } finally {
+      this.#upgrading = null;
+    }
   }
 
   async renew(host: string | null, signal: AbortSignal): Promise<boolean> {
@@ -208,6 +235,20 @@ const whereItRuns = (place: GatewayPlace, { health: { settings, limits } }: Runn
   settings,
   limits,
 });
+
+/** A gateway that workers have given a new supervisor counts on; one that was started anew begins at one. */
+function restartInWords(before: { readonly pid: number; readonly generation: number }, now: GatewayHealth): string {
+  if (now.generation > before.generation) {
+    return (
+      `The gateway's supervisor (process ${before.pid}) had died; its workers went on and started another one ` +
+      `(process ${now.pid}, generation ${now.generation}). No connection was lost by that.`
+    );
+  }
+  return (
+    `The gateway (process ${before.pid}) had died with all its processes, and was started again (process ${now.pid}) ` +
+    'with its last table. What was open is lost; connections were refused meanwhile.'
+  );
+}
 
 function refusal(answer: ControlAnswer, service: string): Error {
   if (answer.kind !== 'refused') return new GatewayRefusedError('invalid', `The gateway answered with ${answer.kind}.`);
