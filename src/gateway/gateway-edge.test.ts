@@ -120,6 +120,7 @@ describe('what is public', () => {
       });
     expect(await Promise.all(['/1', '/2', '/3', '/4'].map(ask))).toEqual([5_000, 5_000, 5_000, 5_000]);
     expect(instance.heard()).toContain('via: 2 veza');
+    expect(started.records[0]).toMatchObject({ status: 200, tls: 'TLSv1.3', protocol: 'HTTP/2' });
     session.close();
   });
 

@@ -54,6 +54,7 @@ export function serveHttp2(
   const overheadBudget = new TokenBucket(overhead.burst, overhead.perSecond, now());
   /** Bytes that are accounted for, and up to where they were compared. */
   let credit = 0;
+  const tlsVersion = socket.getProtocol();
   let read = socket.bytesRead;
   let written = socket.bytesWritten;
   let activeAt = now();
@@ -112,7 +113,10 @@ export function serveHttp2(
       stream.close(constants.NGHTTP2_PROTOCOL_ERROR);
       return;
     }
-    onRequest(request, new Http2ClientStream(stream, request.body, remoteAddress, { received, endAfter: goAway }));
+    onRequest(
+      request,
+      new Http2ClientStream(stream, request.body, remoteAddress, { tlsVersion, received, endAfter: goAway }),
+    );
   });
 
   function received(bytes: number): void {

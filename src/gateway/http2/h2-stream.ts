@@ -10,6 +10,8 @@ const maxDiscarded = 262_144;
 
 /** Not the concern of one stream: its connection. */
 export interface StreamOwner {
+  /** `TLSv1.3`; null when it is not known. */
+  readonly tlsVersion: string | null;
   /** Bytes of DATA that came, for telling load from floods. */
   received(bytes: number): void;
   /** The connection is not kept behind this answer. */
@@ -59,6 +61,10 @@ export class Http2ClientStream implements ClientStream {
       this.#trailers = raw ?? [];
     });
     stream.once('end', () => this.#bodyEnded());
+  }
+
+  get tlsVersion(): string | null {
+    return this.#owner.tlsVersion;
   }
 
   inform(status: 100 | 103, headers: readonly string[]): void {
