@@ -804,8 +804,16 @@ export class GatewayStartError extends VezaError {
   override readonly hint: string;
   constructor(reason: string, logFile: string) {
     super(`The gateway did not start: ${reason}${reason.endsWith('.') ? '' : '.'}`);
-    this.hint = `Free the address (\`ss -ltnp\` shows who listens), or choose another under \`listen\` of the target. The gateway's log is ${logFile}.`;
+    this.hint = `${remedy(reason)} It is tried again every few seconds while the control plane runs. The gateway's log is ${logFile}.`;
   }
+}
+
+/** What a gateway that cannot start needs of a person. */
+function remedy(reason: string): string {
+  if (reason.includes('ENOSPC')) return 'Free some space on the disk of the state folder.';
+  if (/listens? on|not an address/.test(reason))
+    return 'Free the address (`ss -ltnp` shows who listens), or choose another under `listen` of the target.';
+  return 'Correct what it says, or `listen` and `https` of the target.';
 }
 
 /** The gateway does not answer on its control socket. Traffic may well flow on. */
@@ -947,7 +955,7 @@ export class GatewayUpgradeError extends VezaError {
   override readonly hint: string;
   constructor(reason: string, logFile: string) {
     super(`The gateway was not replaced: ${reason}${reason.endsWith('.') ? '' : '.'} The old one goes on, unchanged.`);
-    this.hint = `Free the address, or correct \`listen\` and \`https\` of the target, and run \`veza gateway upgrade\` again. The gateway's log is ${logFile}.`;
+    this.hint = `${remedy(reason)} Then run \`veza gateway upgrade\` again. The gateway's log is ${logFile}.`;
   }
 }
 

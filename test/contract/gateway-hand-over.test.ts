@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import https from 'node:https';
 import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
@@ -13,7 +13,7 @@ import {
   type GatewayRouter,
 } from '../../src/drivers/router/gateway/gateway-router.ts';
 import { findGateway } from '../../src/drivers/router/gateway/gateway-process.ts';
-import { GatewayUpgradeError, StaleRouterWriteError } from '../../src/errors.ts';
+import { GatewayStartError, GatewayUpgradeError, StaleRouterWriteError } from '../../src/errors.ts';
 import { startGatewayLoad, type GatewayLoad } from './gateway-load.ts';
 import { ask, echo, openEvents, openWebSocket } from './router-client.ts';
 import { startInstance, until, type Instance } from './router-instance.ts';
@@ -42,6 +42,13 @@ const alive = (pid: number): boolean => {
     return false;
   }
 };
+
+/** Process ids of those that have a folder in their command line. */
+async function processesOf(folder: string): Promise<readonly string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(pids.map(async (pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
+  return pids.filter((_, i) => lines[i]?.split('\0').includes(folder));
+}
 
 describe('a gateway that is replaced', () => {
   const signal = AbortSignal.timeout(600_000);
@@ -338,6 +345,25 @@ describe('a gateway that is replaced', () => {
     for (let n = 0; n < 20; n += 1) expect(await echo(router.listen.port)).toMatchObject({ instance: 'b' });
     await settled(2);
     await b.kill();
+  });
+
+  it('is replaced though nothing can be noted in its state folder', async () => {
+    // As on a full disk: the lock cannot be written anew.
+    await mkdir(path.join(stateDir, 'gateway', 'lock.tmp'));
+    const running = await load();
+    expect(await router.upgrade(settings, signal)).toMatchObject({ generation: 2 });
+    await running.more(50);
+    expect(running.wrong).toEqual([]);
+    await settled(2);
+  });
+
+  it('leaves no process behind when it cannot start', async () => {
+    const elsewhere = await mkdtemp(path.join(os.tmpdir(), 'veza-gateway-'));
+    // Its control socket, the last thing it takes, is a folder that is not empty.
+    await mkdir(path.join(elsewhere, 'gateway', 'control.sock', 'x'), { recursive: true });
+    await expect(createGatewayRouter({ stateDir: elsewhere, settings })).rejects.toThrow(GatewayStartError);
+    await until(async () => (await processesOf(elsewhere)).length === 0, 'all of its processes have ended');
+    await rm(elsewhere, { recursive: true });
   });
 
   it('opens an address that is added, by hand-over', async () => {

@@ -127,7 +127,7 @@ export async function upgradeGateway(place: GatewayPlace, signal: AbortSignal): 
   );
   if (answer.kind === 'refused') {
     const { message } = answer;
-    if (answer.code === 'upgrade-failed')
+    if (answer.code === 'upgrade-failed' || answer.code === 'internal')
       throw new GatewayUpgradeError(
         reasonInWords(message.replace(/^The gateway was not replaced: /, '')),
         gatewayLogFile(stateDir),
@@ -229,6 +229,7 @@ async function startGateway(place: GatewayPlace, signal: AbortSignal): Promise<R
 
 /** What the system says about an address that cannot be listened on, in words. */
 function reasonInWords(reason: string): string {
+  if (reason.includes('ENOSPC')) return `the disk is full (${reason})`;
   const [, code, host = '', port = ''] = /listen (E[A-Z]+): (.+):(\d+)/.exec(reason) ?? [];
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   if (code === 'EADDRINUSE') return `another program listens on ${address}`;
