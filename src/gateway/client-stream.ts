@@ -25,6 +25,20 @@ export interface ClientStream {
    */
   begin(status: number, reason: string, headers: readonly string[], length: number | null, withBody: boolean): void;
   /**
+   * The same as `begin`, for an answer whose headers are lines already. Only streams that write them as they are have it.
+   *
+   * @param lines each with its CRLF
+   * @param dated there is a `date` among them
+   */
+  beginLines?(
+    status: number,
+    reason: string,
+    lines: string,
+    dated: boolean,
+    length: number | null,
+    withBody: boolean,
+  ): void;
+  /**
    * A piece of the answer's body. The bytes are the caller's again when this returns.
    *
    * @returns false when the client does not keep up: `drained` follows

@@ -7,11 +7,11 @@ import type { Outcome } from './counters.ts';
 import type { EndReason, Flight } from './flight.ts';
 import type { ParsedAnswer } from './http1/message.ts';
 import type { InstanceConnection, InstanceUser } from './http1/instance-connection.ts';
-import { addOwnHeaders, chooseArm, problemHeaders, instanceHead } from './outgoing.ts';
+import { beginAnswer, chooseArm, problemHeaders, instanceHead } from './outgoing.ts';
 import type { Chosen } from './pick-arm.ts';
 import { answerWithProblem, problems, type ProblemCode } from './problem.ts';
-import { linksOf, readAnswerHead } from './request-head.ts';
-import { encoderFor, isRepeatable, type ExchangeContext, type RoutedRequest } from './routed-request.ts';
+import { linksOf } from './request-head.ts';
+import { isRepeatable, type ExchangeContext, type RoutedRequest } from './routed-request.ts';
 import type { Waiter } from './service-state.ts';
 import { openTunnel } from './open-tunnel.ts';
 import { Upload } from './upload.ts';
@@ -231,20 +231,17 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     // An answer to an unfinished upload is timed from the beginning of the request.
     this.#latencyMs = now - (this.#phase === 'sending' ? this.#startedAt : this.#requestEndedAt);
     this.#upstream?.watch.success();
-    const head = readAnswerHead(answer);
-    if (head.keepAlive !== null) this.#connection?.keepAliveSays(head.keepAlive);
     const withBody = body === null || body.kind !== 'none';
     const length = (withBody && body?.kind !== 'length') || status === 204 ? null : answer.announced;
-    const eventStream = withBody && length === null && head.contentType?.startsWith('text/event-stream') === true;
+    const eventStream = withBody && length === null && answer.contentType?.startsWith('text/event-stream') === true;
     if (eventStream && !this.#becomeStream()) return;
     this.#phase = 'answering';
     this.#status = status;
     this.#answerBegun = true;
-    addOwnHeaders(this.#routed, this.#chosen, this.#attempts?.rescued === true, head.headers);
-    const encoder = encoderFor(this.#routed, status, head.headers, length);
-    client.begin(status, answer.reason, head.headers, encoder === null ? length : null, withBody);
+    const rescued = this.#attempts?.rescued === true;
+    const encoder = beginAnswer(this.#routed, this.#chosen, rescued, answer, length, withBody);
     // Where an event ends can only be seen in plain text; the gateway asks for that, an instance may disregard it.
-    const readable = eventStream && (head.contentEncoding === null || head.contentEncoding === 'identity');
+    const readable = eventStream && (answer.contentEncoding === null || answer.contentEncoding === 'identity');
     this.#answer = new AnswerBody(client, this, readable, withBody ? encoder : null);
     if (this.#isStream) this.#count(this.#outcome());
   }

@@ -27,6 +27,8 @@ const quietMs = 500;
 /** Milliseconds after the end of lingering until what is left is cut. */
 const afterLingerMs = 10_000;
 
+const idEnds = Array.from({ length: 0x1000 }, (_, low) => low.toString(16).padStart(3, '0'));
+
 export interface GatewayOptions {
   readonly limits: GatewayLimits;
   readonly cookie: StickyCookie;
@@ -66,6 +68,8 @@ export class Gateway implements DataPlane, RoutingContext, ServiceContext {
   /** Ids of requests: what nobody else has, then a number. Hexadecimal, so that the access log knows them for a machine's. */
   readonly #idPrefix = `a${randomBytes(8).toString('hex')}`;
   #nextId = 0;
+  /** All of an id but its last three digits: they change far more often. */
+  #idStem = '';
   #recent = 0;
 
   constructor(options: GatewayOptions) {
@@ -104,8 +108,10 @@ export class Gateway implements DataPlane, RoutingContext, ServiceContext {
   }
 
   newRequestId(): string {
+    const low = this.#nextId & 0xfff;
+    if (low === 0) this.#idStem = `${this.#idPrefix}-${(this.#nextId / 0x1000).toString(16)}`;
     this.#nextId += 1;
-    return `${this.#idPrefix}-${this.#nextId.toString(16)}`;
+    return this.#idStem + (idEnds[low] ?? '');
   }
 
   failed(error: unknown): void {

@@ -2,7 +2,7 @@ import type { InstanceConnection } from './http1/instance-connection.ts';
 import type { ParsedAnswer } from './http1/message.ts';
 import { addOwnHeaders } from './outgoing.ts';
 import type { Chosen } from './pick-arm.ts';
-import { readAnswerHead } from './request-head.ts';
+import { headersForClient } from './request-head.ts';
 import type { ExchangeContext, RoutedRequest } from './routed-request.ts';
 import { Tunnel } from './tunnel.ts';
 import type { Upstream } from './upstream.ts';
@@ -29,7 +29,7 @@ export function openTunnel(
 ): void {
   const { request, client, service } = routed;
   const protocol = request.upgrade ?? '';
-  const { headers } = readAnswerHead(answer);
+  const headers = headersForClient(answer);
   addOwnHeaders(routed, chosen, rescued, headers);
   let text = 'HTTP/1.1 101 Switching Protocols\r\n';
   for (let i = 0; i + 1 < headers.length; i += 2) text += `${headers[i] ?? ''}: ${headers[i + 1] ?? ''}\r\n`;

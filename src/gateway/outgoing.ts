@@ -1,8 +1,10 @@
 import type { RouteTableEntry } from '../core/route-table.ts';
 import { otherSlot } from '../core/slot.ts';
 import { pickArm, type ArmChoice, type Chosen } from './pick-arm.ts';
-import { headerOf } from './request-head.ts';
-import type { ExchangeContext, RoutedRequest } from './routed-request.ts';
+import type { AnswerEncoder } from './edge-policy.ts';
+import type { ParsedAnswer } from './http1/message.ts';
+import { headerOf, headersForClient } from './request-head.ts';
+import { encoderFor, type ExchangeContext, type RoutedRequest } from './routed-request.ts';
 import { readCookie, stickyCookieName, withoutCookie } from './sticky-cookie.ts';
 
 /** Chooses the arm of a request; see docs/gateway.md for the rules. Takes one turn of the weights at most. */
@@ -65,6 +67,51 @@ export function instanceHead(routed: RoutedRequest, choice: ArmChoice): string {
 }
 
 /**
+ * Begins the answer to a client with what the instance said and what the gateway says.
+ *
+ * @param rescued by the slot that was not chosen
+ * @param length bytes of body; null when nobody knows
+ * @returns what the body has to go through; null when it goes as it is
+ */
+export function beginAnswer(
+  routed: RoutedRequest,
+  chosen: Chosen | null,
+  rescued: boolean,
+  answer: ParsedAnswer,
+  length: number | null,
+  withBody: boolean,
+): AnswerEncoder | null {
+  const { client, side, service } = routed;
+  const { status, reason, lines } = answer;
+  // Where nobody wants to know the headers one by one, they are never taken apart: they go on as the lines that they came in.
+  if (lines !== null && client.beginLines !== undefined && (service.policy === null || side === 'internal')) {
+    client.beginLines(status, reason, lines + ownLines(routed, chosen, rescued), answer.dated, length, withBody);
+    return null;
+  }
+  const headers = headersForClient(answer);
+  addOwnHeaders(routed, chosen, rescued, headers);
+  const encoder = encoderFor(routed, status, headers, length);
+  client.begin(status, reason, headers, encoder === null ? length : null, withBody);
+  return encoder;
+}
+
+/** The same as `addOwnHeaders` adds. */
+function ownLines({ requestId, hsts }: RoutedRequest, chosen: Chosen | null, rescued: boolean): string {
+  let text = 'x-request-id: ' + requestId + '\r\n';
+  if (chosen !== null) {
+    const release = releaseOf(chosen, rescued);
+    if (release !== null) text += 'x-veza-release: ' + release + '\r\n';
+    if (chosen.setCookie !== null) text += 'set-cookie: ' + chosen.setCookie + '\r\n';
+  }
+  if (hsts !== null) text += 'strict-transport-security: ' + hsts + '\r\n';
+  return text;
+}
+
+function releaseOf({ entry, choice: { slot } }: Chosen, rescued: boolean): string | null {
+  return entry.releases[rescued ? otherSlot(slot) : slot];
+}
+
+/**
  * Adds what the gateway says to an instance's answer.
  *
  * @param flat headers of the answer, changed in place
@@ -73,8 +120,7 @@ export function addOwnHeaders(routed: RoutedRequest, chosen: Chosen | null, resc
   const { requestId, hsts } = routed;
   flat.push('x-request-id', requestId);
   if (chosen !== null) {
-    const { slot } = chosen.choice;
-    const release = chosen.entry.releases[rescued ? otherSlot(slot) : slot];
+    const release = releaseOf(chosen, rescued);
     if (release !== null) flat.push('x-veza-release', release);
     if (chosen.setCookie !== null) flat.push('set-cookie', chosen.setCookie);
   }

@@ -1,5 +1,6 @@
 import type { Arm } from '../core/slot.ts';
 import type { ClientRequest } from './client-request.ts';
+import { answerKindOf } from './http1/answer-kinds.ts';
 import type { ParsedAnswer } from './http1/message.ts';
 
 /** On which side a request came in: users, or services of the platform. */
@@ -157,62 +158,20 @@ function nominatedBy(headers: readonly string[], names: readonly string[]): Read
   return nominated;
 }
 
-/** What of an answer's head goes to the client, and what the gateway needs to know of it. */
-export interface AnswerHead {
-  /** Flat. */
-  readonly headers: string[];
-  readonly contentType: string | null;
-  readonly contentEncoding: string | null;
-  /** Value of `Keep-Alive`. */
-  readonly keepAlive: string | null;
-}
-
-const answerKinds: ReadonlyMap<string, number> = new Map([
-  ['connection', 0],
-  ['proxy-connection', 0],
-  ['te', 0],
-  ['transfer-encoding', 0],
-  ['content-length', 0],
-  ['upgrade', 0],
-  ['proxy-authenticate', 0],
-  ['proxy-authorization', 0],
-  // What the gateway says itself.
-  ['x-request-id', 0],
-  ['x-veza-release', 0],
-  ['x-veza-error', 0],
-  ['keep-alive', 1],
-  ['content-type', 2],
-  ['content-encoding', 3],
-]);
-
-/** Headers of an instance's answer as they go to the client: nothing of its connection, nothing the gateway says itself. */
-export function readAnswerHead({ headers, names }: Pick<ParsedAnswer, 'headers' | 'names'>): AnswerHead {
+/**
+ * Headers of an instance's answer as they go to the client, flat: nothing of its connection, also when only `Connection` says so,
+ * nothing the gateway says itself. Where nothing has to be added or taken away, the answer's `lines` say the same.
+ */
+export function headersForClient({ headers, names }: Pick<ParsedAnswer, 'headers' | 'names'>): string[] {
   const nominated = nominatedBy(headers, names);
   const flat: string[] = [];
-  let contentType: string | null = null;
-  let contentEncoding: string | null = null;
-  let keepAlive: string | null = null;
   for (let i = 0; i < names.length; i += 1) {
     const name = names[i] ?? '';
-    const value = headers[2 * i + 1] ?? '';
-    switch (answerKinds.get(name)) {
-      case undefined:
-        break;
-      case 1:
-        keepAlive = value;
-        continue;
-      case 2:
-        contentType = value;
-        break;
-      case 3:
-        contentEncoding = value;
-        break;
-      default:
-        continue;
-    }
-    if (nominated === null || !nominated.has(name)) flat.push(headers[2 * i] ?? '', value);
+    const kind = answerKindOf(name);
+    if (kind === 'dropped' || kind === 'keep-alive' || nominated?.has(name) === true) continue;
+    flat.push(headers[2 * i] ?? '', headers[2 * i + 1] ?? '');
   }
-  return { headers: flat, contentType, contentEncoding, keepAlive };
+  return flat;
 }
 
 /** The `link` headers of an interim answer, flat. */

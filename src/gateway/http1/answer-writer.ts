@@ -40,14 +40,27 @@ export class AnswerWriter {
   }
 
   begin(status: number, reason: string, headers: readonly string[], length: number | null, withBody: boolean): void {
-    this.begun = true;
-    let text = statusLine(status, reason);
+    let lines = '';
     let dated = false;
     for (let i = 0; i + 1 < headers.length; i += 2) {
       const name = headers[i] ?? '';
-      text += `${name}: ${headers[i + 1] ?? ''}\r\n`;
-      if (name.length === 4 && !dated) dated = name.toLowerCase() === 'date';
+      lines += `${name}: ${headers[i + 1] ?? ''}\r\n`;
+      if (name.length === 4 && !dated) dated = name === 'Date' || name.toLowerCase() === 'date';
     }
+    this.beginLines(status, reason, lines, dated, length, withBody);
+  }
+
+  /** @param lines headers as they are sent @param dated there is a `date` among them */
+  beginLines(
+    status: number,
+    reason: string,
+    lines: string,
+    dated: boolean,
+    length: number | null,
+    withBody: boolean,
+  ): void {
+    this.begun = true;
+    let text = statusLine(status, reason) + lines;
     if (!dated) text += dateHeader();
     if (length !== null) {
       if (withBody || status !== 204) text += `content-length: ${length}\r\n`;

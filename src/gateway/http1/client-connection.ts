@@ -114,6 +114,19 @@ export class ClientConnection implements ClientStream, SocketUser {
     this.#answer.begin(status, reason, headers, length, withBody);
   }
 
+  beginLines(
+    status: number,
+    reason: string,
+    lines: string,
+    dated: boolean,
+    length: number | null,
+    withBody: boolean,
+  ): void {
+    if (this.#phase !== 'busy') return;
+    if (this.#host.closing || this.#upgrade) this.#answer.close = true;
+    this.#answer.beginLines(status, reason, lines, dated, length, withBody);
+  }
+
   write(bytes: Buffer): boolean {
     return this.#phase !== 'busy' || this.#answer.write(bytes);
   }

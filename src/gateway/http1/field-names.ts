@@ -1,3 +1,4 @@
+import { answerKindOf, type AnswerKind } from './answer-kinds.ts';
 import { latin1 } from './latin1.ts';
 
 // Names of fields repeat in every message. They are looked up by their octets, so that a known one costs no new string and
@@ -20,6 +21,7 @@ export interface FieldName {
   readonly raw: string;
   readonly lower: string;
   readonly role: FieldRole;
+  readonly answer: AnswerKind;
   readonly octets: Uint8Array;
   /** The next known name with the same place in the table. */
   readonly next: FieldName | null;
@@ -55,7 +57,14 @@ const seen: (FieldName | null)[] = Array.from<FieldName | null>({ length: PLACES
 function nameOf(text: string, next: FieldName | null): FieldName {
   const raw = own(text);
   const lower = own(text.toLowerCase());
-  return { raw, lower, role: roleOf(lower), octets: new Uint8Array(Buffer.from(raw, 'latin1')), next };
+  return {
+    raw,
+    lower,
+    role: roleOf(lower),
+    answer: answerKindOf(lower),
+    octets: new Uint8Array(Buffer.from(raw, 'latin1')),
+    next,
+  };
 }
 
 /** First, middle and last octet and the length: tells the usual names apart. */

@@ -312,7 +312,7 @@ export class InstanceConnection {
   #begin(answer: ParsedAnswer, bytes: Buffer, to: number): void {
     const { body, end } = answer;
     this.#keepAlive = answer.keepAlive;
-    this.#keepAliveHeader = null;
+    this.#keepAliveHeader = answer.keepAliveField;
     if (body === null) {
       this.#mode = 'until-end';
     } else {
@@ -357,11 +357,6 @@ export class InstanceConnection {
   /** A piece of the answer's body. */
   piece(bytes: Buffer): void {
     this.#user?.answerData(bytes);
-  }
-
-  /** What the answer's `Keep-Alive` says about how long the connection is kept. */
-  keepAliveSays(value: string | null): void {
-    this.#keepAliveHeader = value;
   }
 
   #complete(trailers: readonly string[]): void {

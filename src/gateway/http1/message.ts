@@ -23,8 +23,20 @@ export interface ParsedRequest extends ClientRequest {
 export interface ParsedAnswer {
   readonly status: number;
   readonly reason: string;
+  /** All fields, as in a request. Taken apart when they are asked for: most answers go to the client by their `lines`. */
   readonly headers: readonly string[];
   readonly names: readonly string[];
+  /**
+   * The lines that may go to a client as they are, each with its CRLF: without those of `AnswerKind` that do not go on. Null when
+   * `Connection` names fields: then `headers` says what there is.
+   */
+  readonly lines: string | null;
+  /** There is a `date` among `lines`. */
+  readonly dated: boolean;
+  readonly contentType: string | null;
+  readonly contentEncoding: string | null;
+  /** The value of `Keep-Alive`. */
+  readonly keepAliveField: string | null;
   /** `none` for 1xx, 204, 304 and answers to HEAD; null: until the connection ends. */
   readonly body: BodyLength | null;
   /** The `content-length` that was given, also where there is no body. */

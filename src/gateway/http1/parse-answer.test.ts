@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { headersForClient } from '../request-head.ts';
 import type { HeadLimits, ParsedAnswer } from './message.ts';
 import { parseAnswerHead } from './parse-answer.ts';
 
@@ -22,7 +23,7 @@ const ok = (...lines: string[]): string => withLines('HTTP/1.1 200 OK', ...lines
 describe('the head of an answer', () => {
   it('is its status, reason and fields, and ends behind the empty line', () => {
     const text = 'HTTP/1.1 404 Not So F\u00e9\r\nContent-Length: 5\r\nSet-Cookie: a\r\nSet-Cookie: b\r\n\r\n';
-    expect(accepted(`${text}hello`)).toEqual({
+    expect(accepted(`${text}hello`)).toMatchObject({
       status: 404,
       reason: 'Not So F\u00e9',
       headers: ['Content-Length', '5', 'Set-Cookie', 'a', 'Set-Cookie', 'b'],
@@ -32,6 +33,50 @@ describe('the head of an answer', () => {
       keepAlive: true,
       end: text.length,
     });
+  });
+
+  it('has lines that go on as they are: without those of its connection and those that the gateway says itself', () => {
+    const head = accepted(
+      ok(
+        'Date: now',
+        'A: 1',
+        'Connection: keep-alive',
+        'x-request-id: faked',
+        'Keep-Alive: timeout=5',
+        'b:\t\u00a02 \t',
+        'C:',
+        'Content-Type: text/plain',
+        'Content-Length: 0',
+        'Content-Encoding: br',
+      ),
+    );
+    expect(head).toMatchObject({
+      lines: 'Date: now\r\nA: 1\r\nb: \u00a02\r\nC: \r\nContent-Type: text/plain\r\nContent-Encoding: br\r\n',
+      dated: true,
+      keepAliveField: 'timeout=5',
+      contentType: 'text/plain',
+      contentEncoding: 'br',
+    });
+    expect(head.headers.slice(10, 14)).toEqual(['b', '\u00a02', 'C', '']);
+  });
+
+  it('has the same in its lines as one by one, however it is written', () => {
+    const name = fc.constantFrom('A', 'set-cookie', 'Date', 'Upgrade', 'TE', 'X-Veza-Error', 'keep-alive', 'vary');
+    const space = fc.stringMatching(/^[ \t]{0,3}$/);
+    const field = fc.tuple(name, space, fc.constantFrom('', 'a', 'b c', '\u00e9', 'x:y'), space);
+    fc.assert(
+      fc.property(fc.array(field, { maxLength: 15 }), (fields) => {
+        const head = accepted(ok(...fields.map((parts) => `${parts[0]}:${parts.slice(1).join('')}`)));
+        const flat = headersForClient(head);
+        const lines: string[] = [];
+        for (let i = 0; i < flat.length; i += 2) lines.push(`${flat[i]}: ${flat[i + 1]}\r\n`);
+        expect(head.lines).toBe(lines.join(''));
+      }),
+    );
+  });
+
+  it('has no lines when fields are for its connection because Connection says so', () => {
+    expect(accepted(ok('Connection: x-hop', 'X-Hop: 1', 'Content-Length: 0')).lines).toBeNull();
   });
 
   it('may have no reason, with or without the space before it', () => {

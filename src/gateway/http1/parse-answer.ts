@@ -3,6 +3,7 @@ import { fieldName } from './field-names.ts';
 import { isChunked, keepsAlive, readConnection, readContentLength } from './field-rules.ts';
 import { FAULTY, FieldSection, INCOMPLETE } from './field-section.ts';
 import { scanLimit } from './head-end.ts';
+import { splitFields } from './field-lines.ts';
 import { latin1 } from './latin1.ts';
 import type { HeadLimits, ParsedAnswer, ParseFault } from './message.ts';
 import { CR, LF, SP, valueOctets } from './octets.ts';
@@ -38,7 +39,7 @@ export function parseAnswerHead(
   const end = behindLine === INCOMPLETE ? INCOMPLETE : section.scan(bytes, behindLine, limit, limits.maxHeaders);
   if (end === FAULTY) return refuse(section.status, section.fault);
   if (end === INCOMPLETE) return full ? refuse(431, `more than ${limits.maxHeaderBytes} bytes of head`) : null;
-  return readAnswer(bytes, from, end, requestMethod);
+  return readAnswer(bytes, from, behindLine, end, requestMethod);
 }
 
 const VERSION = Buffer.from('HTTP/1.1 ', 'latin1');
@@ -72,24 +73,96 @@ function scanStatusLine(bytes: Buffer, from: number, limit: number): number | Pa
   return bytes[i + 1] === LF ? i + 2 : refuse(400, 'a CR without LF');
 }
 
-function readAnswer(bytes: Buffer, from: number, end: number, requestMethod: string): ParsedAnswer | ParseFault {
+/** What was read of an answer; its fields are text until somebody asks for them one by one. */
+class AnswerHead implements ParsedAnswer {
+  readonly status: number;
+  readonly reason: string;
+  readonly lines: string | null;
+  readonly dated: boolean;
+  readonly contentType: string | null;
+  readonly contentEncoding: string | null;
+  readonly keepAliveField: string | null;
+  readonly body: BodyLength | null;
+  readonly announced: number | null;
+  readonly keepAlive: boolean;
+  readonly end: number;
+  readonly #section: string;
+  #fields: { readonly headers: readonly string[]; readonly names: readonly string[] } | null = null;
+
+  constructor(section: string, parts: Omit<ParsedAnswer, 'headers' | 'names'>) {
+    this.#section = section;
+    this.status = parts.status;
+    this.reason = parts.reason;
+    this.lines = parts.lines;
+    this.dated = parts.dated;
+    this.contentType = parts.contentType;
+    this.contentEncoding = parts.contentEncoding;
+    this.keepAliveField = parts.keepAliveField;
+    this.body = parts.body;
+    this.announced = parts.announced;
+    this.keepAlive = parts.keepAlive;
+    this.end = parts.end;
+  }
+
+  get headers(): readonly string[] {
+    return (this.#fields ??= splitFields(this.#section)).headers;
+  }
+
+  get names(): readonly string[] {
+    return (this.#fields ??= splitFields(this.#section)).names;
+  }
+}
+
+/** Makes the answer of the line and the section that were scanned. @param sectionFrom where its first field begins */
+function readAnswer(
+  bytes: Buffer,
+  from: number,
+  sectionFrom: number,
+  end: number,
+  requestMethod: string,
+): ParsedAnswer | ParseFault {
   const text = latin1(bytes, from, end);
   const { status } = line;
   const version = line.minor === 1 ? '1.1' : '1.0';
   const { marks, count } = section;
-  const headers: string[] = [];
-  const names: string[] = [];
+  let lines = '';
+  /** Where the lines begin that go on together, behind those that are in `lines` already; -1 when there are none. */
+  let run = -1;
+  let nominates = false;
+  let dated = false;
+  let contentType: string | null = null;
+  let contentEncoding: string | null = null;
+  let keepAliveField: string | null = null;
   let contentLength = -1;
   let chunked = false;
   let connection = 0;
 
   for (let field = 0; field < count; field += 1) {
     const mark = 4 * field;
-    const name = fieldName(bytes, marks[mark] as number, marks[mark + 1] as number);
-    const value = text.slice((marks[mark + 2] as number) - from, (marks[mark + 3] as number) - from);
-    headers.push(name.raw, value);
-    names.push(name.lower);
-    if (name.role === 'content-length') {
+    const lineFrom = marks[mark] as number;
+    const nameTo = marks[mark + 1] as number;
+    const valueFrom = marks[mark + 2] as number;
+    const valueTo = marks[mark + 3] as number;
+    const name = fieldName(bytes, lineFrom, nameTo);
+    const { answer } = name;
+    if (answer === 'dropped' || answer === 'keep-alive') {
+      if (run >= 0) lines += text.slice(run - from, lineFrom - from);
+      run = -1;
+    } else if (valueFrom === nameTo + 2 && bytes[nameTo + 1] === SP && bytes[valueTo] === CR) {
+      if (run < 0) run = lineFrom;
+    } else {
+      // White space other than one space before the value: written anew, so that it is read everywhere as it was here.
+      if (run >= 0) lines += text.slice(run - from, lineFrom - from);
+      run = -1;
+      lines += `${name.raw}: ${text.slice(valueFrom - from, valueTo - from)}\r\n`;
+    }
+    if (answer === 'plain') continue;
+    const value = text.slice(valueFrom - from, valueTo - from);
+    if (answer === 'content-type') contentType = value;
+    else if (answer === 'date') dated = true;
+    else if (answer === 'content-encoding') contentEncoding = value;
+    else if (answer === 'keep-alive') keepAliveField = value;
+    else if (name.role === 'content-length') {
       if (contentLength >= 0) return refuse(400, 'more than one Content-Length');
       const length = section.endsWithTab(bytes, field) ? null : readContentLength(value);
       if (length === null) return refuse(400, 'a Content-Length that is no number');
@@ -98,8 +171,12 @@ function readAnswer(bytes: Buffer, from: number, end: number, requestMethod: str
       if (chunked || !isChunked(value) || section.endsWithTab(bytes, field))
         return refuse(400, 'a Transfer-Encoding other than chunked');
       chunked = true;
-    } else if (name.role === 'connection') connection |= readConnection(value);
+    } else if (name.role === 'connection') {
+      connection |= readConnection(value);
+      nominates ||= value !== 'keep-alive' && value !== 'close' && value !== 'Upgrade';
+    }
   }
+  if (run >= 0) lines += text.slice(run - from, end - 2 - from);
 
   if (chunked && contentLength >= 0) return refuse(400, 'both Content-Length and Transfer-Encoding');
   if (chunked && version === '1.0') return refuse(400, 'Transfer-Encoding in HTTP/1.0');
@@ -110,16 +187,19 @@ function readAnswer(bytes: Buffer, from: number, end: number, requestMethod: str
 
   const bodiless = status < 200 || status === 204 || status === 304 || requestMethod === 'HEAD';
   const body = bodyOf(bodiless, chunked, contentLength);
-  return {
+  return new AnswerHead(text.slice(sectionFrom - from), {
     status,
     reason: text.slice(line.reasonFrom - from, line.reasonTo - from),
-    headers,
-    names,
+    lines: nominates ? null : lines,
+    dated,
+    contentType,
+    contentEncoding,
+    keepAliveField,
     body,
     announced: contentLength < 0 ? null : contentLength,
     keepAlive: body !== null && keepsAlive(connection, version),
     end,
-  };
+  });
 }
 
 function bodyOf(bodiless: boolean, chunked: boolean, contentLength: number): BodyLength | null {
