@@ -384,6 +384,32 @@ describe('the haproxy process', () => {
     expect((await ask(router.listen.port, '/')).status).toBe(200);
   });
 
+  it('compresses what is declared to be, for clients that take it, and leaves the rest alone', async () => {
+    const router = await open();
+    const text = 'hello '.repeat(400);
+    const pages = http
+      .createServer((request, answer) => {
+        answer.writeHead(200, { 'content-type': request.url === '/picture' ? 'image/png' : 'text/html' }).end(text);
+      })
+      .listen(0, '127.0.0.1');
+    await new Promise((resolve) => pages.once('listening', resolve));
+    const { port } = pages.address() as AddressInfo;
+    const changes = { endpoints: { blue: [{ id: 'pages', host: '127.0.0.1', port }], green: [] } };
+    const get = async (path: string, encoding: string): Promise<readonly [string | null, string]> => {
+      const headers = { 'accept-encoding': encoding };
+      const answer = await fetch(`http://127.0.0.1:${router.listen.port}${path}`, { headers });
+      return [answer.headers.get('content-encoding'), await answer.text()];
+    };
+    await router.write({ epoch: 1, version: 1 }, entry(changes, { compress: true }), signal);
+    expect(await get('/', 'gzip')).toEqual(['gzip', text]);
+    expect(await get('/', 'identity')).toEqual([null, text]);
+    expect(await get('/picture', 'gzip')).toEqual([null, text]);
+    await router.write({ epoch: 1, version: 2 }, entry(changes, { compress: false }), signal);
+    expect(await get('/', 'gzip')).toEqual([null, text]);
+    pages.closeAllConnections();
+    pages.close();
+  });
+
   it('shows the page of a service under maintenance to users only', async () => {
     const router = await open();
     const edge = { maintenance: { retryAfterSeconds: 30, html: '<h1>100 % "soon" $HOME</h1>' } };
