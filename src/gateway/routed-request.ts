@@ -51,9 +51,7 @@ const isIdempotent = (method: string): boolean =>
 
 /** Whether a request may be sent again although an instance may have acted on it, and can be: nothing of it is gone. */
 export const isRepeatable = ({ method, body, upgrade }: ClientRequest): boolean =>
-  upgrade === null &&
-  (body.kind === 'none' || (body.kind === 'length' && body.bytes === 0)) &&
-  isIdempotent(method);
+  upgrade === null && (body.kind === 'none' || (body.kind === 'length' && body.bytes === 0)) && isIdempotent(method);
 
 /** What a policy of the edge may look at. */
 export const edgeRequestOf = ({ request, client, head, host, path }: RoutedRequest): EdgeRequest => ({
