@@ -1,12 +1,10 @@
+import { orderOf, type Fenced } from '../core/fencing.ts';
 import { parseRouteInForce } from '../core/gateway-control.ts';
-import { compareStamps, type RouteInForce, type WriteStamp } from '../core/route-table.ts';
+import type { RouteInForce, WriteStamp } from '../core/route-table.ts';
 import { buildMatcher, type Matcher } from './matcher.ts';
 
 /** The routes in force. Never changed: a write makes a new table, and one assignment puts it in force. */
-export interface RouteTable {
-  readonly routes: ReadonlyMap<string, RouteInForce>;
-  /** Stamps of services that were removed, so that an older holder of the lease cannot bring them back. */
-  readonly removed: ReadonlyMap<string, WriteStamp>;
+export interface RouteTable extends Fenced {
   readonly matcher: Matcher;
 }
 
@@ -43,12 +41,9 @@ export type TableChange =
 /** A table with this route in it, unless the stamp is older than what is in force for the service. */
 export function putRoute(table: RouteTable, route: RouteInForce): TableChange {
   const { service } = route.entry;
-  const present = table.routes.get(service);
-  const fence = present?.stamp ?? table.removed.get(service);
-  const order = fence === undefined ? 1 : compareStamps(route.stamp, fence);
-  if (fence !== undefined && (order < 0 || (order === 0 && present === undefined)))
-    return { kind: 'stale', inForce: fence };
-  if (order === 0) return { kind: 'unchanged' };
+  const order = orderOf(table, service, route.stamp, 'put');
+  if (order.kind === 'stale') return order;
+  if (order.kind === 'same') return { kind: 'unchanged' };
   const routes = new Map(table.routes).set(service, route);
   const removed = new Map(table.removed);
   removed.delete(service);
@@ -57,12 +52,9 @@ export function putRoute(table: RouteTable, route: RouteInForce): TableChange {
 
 /** A table without a service, unless the stamp is older than what is in force for it. */
 export function removeRoute(table: RouteTable, stamp: WriteStamp, service: string): TableChange {
-  const present = table.routes.get(service);
-  const fence = present?.stamp ?? table.removed.get(service);
-  const order = fence === undefined ? 1 : compareStamps(stamp, fence);
-  if (fence !== undefined && (order < 0 || (order === 0 && present !== undefined)))
-    return { kind: 'stale', inForce: fence };
-  if (order === 0) return { kind: 'unchanged' };
+  const order = orderOf(table, service, stamp, 'remove');
+  if (order.kind === 'stale') return order;
+  if (order.kind === 'same') return { kind: 'unchanged' };
   const routes = new Map(table.routes);
   routes.delete(service);
   return { kind: 'changed', table: makeTable(routes, new Map(table.removed).set(service, stamp)) };

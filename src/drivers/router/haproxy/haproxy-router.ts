@@ -1,5 +1,6 @@
 import net, { type AddressInfo } from 'node:net';
 import { rm, writeFile } from 'node:fs/promises';
+import { orderOf } from '../../../core/fencing.ts';
 import type { GatewaySettings } from '../../../core/gateway-settings.ts';
 import type { CurrentSecond, TrafficSecond } from '../../../core/traffic.ts';
 import { HaproxyRefusedError, HaproxyStartError, StaleRouterWriteError } from '../../../errors.ts';
@@ -30,7 +31,7 @@ import { releaseSockets } from './held-sockets.ts';
 import { LeavingStreams, type StreamsGateway } from './leaving-streams.ts';
 import { RequestLog } from './request-log.ts';
 import { applyRoute, compareRoutes, deleteIdleServers } from './runtime.ts';
-import { loadTable, orderOf, saveTable, type Table } from './table-store.ts';
+import { loadTable, saveTable, type Table } from './table-store.ts';
 
 export { stopHaproxy } from './haproxy-process.ts';
 

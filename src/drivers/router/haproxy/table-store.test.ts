@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { plainEdge, type RouteInForce } from '../../../core/route-table.ts';
-import { emptyTable, loadTable, orderOf, saveTable, type Table } from './table-store.ts';
+import { emptyTable, loadTable, saveTable, type Table } from './table-store.ts';
 
 const route = {
   stamp: { epoch: 5, version: 7 },
@@ -22,24 +22,6 @@ const route = {
 
 const present: Table = { routes: new Map([['web', route]]), removed: new Map(), relayPorts: { web: 9_100 } };
 const gone: Table = { ...emptyTable, removed: new Map([['web', route.stamp]]) };
-
-describe('the order of writes', () => {
-  it.each([
-    [present, { epoch: 5, version: 8 }, 'put', 'newer'],
-    [present, { epoch: 6, version: 1 }, 'put', 'newer'],
-    [present, { epoch: 5, version: 7 }, 'put', 'same'],
-    [present, { epoch: 5, version: 6 }, 'put', 'stale'],
-    [present, { epoch: 4, version: 9 }, 'remove', 'stale'],
-    [present, { epoch: 5, version: 7 }, 'remove', 'stale'],
-    [present, { epoch: 5, version: 8 }, 'remove', 'newer'],
-    [gone, { epoch: 5, version: 7 }, 'remove', 'same'],
-    [gone, { epoch: 5, version: 7 }, 'put', 'stale'],
-    [gone, { epoch: 5, version: 8 }, 'put', 'newer'],
-    [emptyTable, { epoch: 0, version: 0 }, 'put', 'newer'],
-  ] as const)('is told by stamps, also of what was removed (%#)', (table, stamp, change, order) => {
-    expect(orderOf(table, 'web', stamp, change).kind).toBe(order);
-  });
-});
 
 describe('the table on disk', () => {
   let folder: string;

@@ -1,32 +1,17 @@
 import { createHash } from 'node:crypto';
 import { readFile, rename } from 'node:fs/promises';
+import type { Fenced } from '../../../core/fencing.ts';
 import { parseRouteInForce } from '../../../core/gateway-control.ts';
-import { compareStamps, type RouteInForce, type WriteStamp } from '../../../core/route-table.ts';
+import type { RouteInForce, WriteStamp } from '../../../core/route-table.ts';
 import { isMissing, replaceFileDurably } from './haproxy-files.ts';
 
 /** What is in force, as it is kept on disk. */
-export interface Table {
-  readonly routes: ReadonlyMap<string, RouteInForce>;
-  /** Stamps of services that were removed, so that an older holder of the lease cannot bring them back. */
-  readonly removed: ReadonlyMap<string, WriteStamp>;
+export interface Table extends Fenced {
   /** Loopback ports of the built-in gateway that carries streams, by service. */
   readonly relayPorts: Readonly<Record<string, number>>;
 }
 
 export const emptyTable: Table = { routes: new Map(), removed: new Map(), relayPorts: {} };
-
-export type Order = { readonly kind: 'newer' | 'same' } | { readonly kind: 'stale'; readonly inForce: WriteStamp };
-
-/** How a write, or the removal of a service, stands to what is in force for it. The rules of the built-in gateway. */
-export function orderOf(table: Table, service: string, stamp: WriteStamp, change: 'put' | 'remove'): Order {
-  const present = table.routes.get(service)?.stamp;
-  const fence = present ?? table.removed.get(service);
-  if (fence === undefined) return { kind: 'newer' };
-  const order = compareStamps(stamp, fence);
-  const sameKind = (present !== undefined) === (change === 'put');
-  if (order < 0 || (order === 0 && !sameKind)) return { kind: 'stale', inForce: fence };
-  return { kind: order === 0 ? 'same' : 'newer' };
-}
 
 export async function saveTable(file: string, { routes, removed, relayPorts }: Table): Promise<void> {
   const body = JSON.stringify({ routes: [...routes.values()], removed: [...removed], relayPorts });
