@@ -156,7 +156,7 @@ export class ServiceState {
     if (this.admission.queued > 0) this.#expire(now);
     for (const upstream of this.#upstreams.values()) {
       upstream.sweepIdle(now);
-      for (const flight of upstream.flights()) flight.sweep(now);
+      upstream.sweepFlights(now);
     }
     this.#forgetRetired();
   }

@@ -59,6 +59,15 @@ export class Upstream implements ConnectionOwner {
     }
   }
 
+  /** Lets all that is in flight look at its deadlines; a plain loop, because there may be ten thousand. */
+  sweepFlights(now: number): void {
+    for (let flight = this.#first; flight !== null;) {
+      const next: Flight | null = flight.following;
+      flight.sweep(now);
+      flight = next;
+    }
+  }
+
   join(flight: Flight): void {
     const first = this.#first;
     flight.previous = null;

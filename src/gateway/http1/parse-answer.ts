@@ -173,7 +173,7 @@ function readAnswer(
       chunked = true;
     } else if (name.role === 'connection') {
       connection |= readConnection(value);
-      nominates ||= value !== 'keep-alive' && value !== 'close' && value !== 'Upgrade';
+      nominates ||= value !== 'keep-alive' && value !== 'Keep-Alive' && value !== 'close' && value !== 'Upgrade';
     }
   }
   if (run >= 0) lines += text.slice(run - from, end - 2 - from);
