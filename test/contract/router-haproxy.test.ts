@@ -6,6 +6,7 @@ import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../src/cli/free-port.ts';
 import { boundsOf } from '../../src/core/analysis/histogram.ts';
 import type { GatewaySettings } from '../../src/core/gateway-settings.ts';
 import type { RouteEdge } from '../../src/core/route-edge.ts';
@@ -43,14 +44,6 @@ const settings: GatewaySettings = {
   lingerMs: 60_000,
 };
 
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 routerContract('haproxy', async () => {
   const stateDir = await mkdtemp(path.join(os.tmpdir(), 'veza-haproxy-'));
   const relayDir = path.join(stateDir, 'streams');
@@ -59,7 +52,7 @@ routerContract('haproxy', async () => {
   return {
     router,
     publicPort: router.listen.port,
-    internalPort: await freePort(),
+    internalPort: await freePort('127.0.0.1', 0),
     crash: async () => {
       const worker = await router.worker(AbortSignal.timeout(5_000));
       if (worker !== null) process.kill(worker, 'SIGKILL');
@@ -92,7 +85,7 @@ describe('the haproxy process', () => {
     routers = [];
     events = [];
     instance = await startInstance('a');
-    internalPort = await freePort();
+    internalPort = await freePort('127.0.0.1', 0);
   });
 
   afterEach(async () => {
@@ -183,7 +176,7 @@ describe('the haproxy process', () => {
     expect((await echo(router.listen.port, { agent }, '/x')).instance).toBe('a');
     const other = {
       service: 'other',
-      internalPort: await freePort(),
+      internalPort: await freePort('127.0.0.1', 0),
       endpoints: { blue: [b.endpoint], green: [] },
       public: { hosts: [], paths: ['/x'], sticky: false, canaryHeader: null },
     } as unknown as Partial<RouteTableEntry>;
@@ -251,10 +244,11 @@ describe('the haproxy process', () => {
     ['set server web.blue/a addr 127.0.0.1 port 9', /web.blue\/a had another address/],
     ['add server web.blue/stranger 127.0.0.1:9', /stranger/],
     ['veza arms web 1 1 green 0 1 0 - - 0 - -', /arms of web/],
+    ['set map PLAIN web green|-|-', /arms of web/],
   ])('puts right what "%s" did', async (command, words) => {
     const router = await open();
     await router.write({ epoch: 1, version: 1 }, entry(), signal);
-    await admin(command);
+    await admin(command.replace('PLAIN', stateFiles(stateDir).plain));
     if (command.startsWith('add')) await admin('set server web.blue/stranger state ready');
     await until(() => said('repaired', words), 'an event says what was found');
     await until(
@@ -290,6 +284,25 @@ describe('the haproxy process', () => {
     expect(refused).toMatchObject({ reason: 'port-unavailable' });
     expect((await router.observe(signal))[0]?.stamp).toEqual({ epoch: 1, version: 1 });
     expect((await ask(router.listen.port, '/')).status).toBe(200);
+  });
+
+  it('moves to another address when that is wanted, and leaves the one it had', async () => {
+    const before = await open();
+    await before.write({ epoch: 1, version: 1 }, entry(), signal);
+    const left = before.listen.port;
+    await before.close();
+    const port = await freePort('127.0.0.1', 0);
+    const after = await open({ settings: { ...settings, http: { host: '127.0.0.1', port } } });
+    expect(after.listen.port).toBe(port);
+    expect((await ask(port, '/')).status).toBe(200);
+    await until(
+      () =>
+        ask(left, '/').then(
+          () => false,
+          (error: Error) => error.message.includes('ECONNREFUSED'),
+        ),
+      'the old address is closed',
+    );
   });
 
   it('says why it cannot start', async () => {
@@ -458,7 +471,7 @@ describe('the haproxy process', () => {
     const pair = await makeLeaf(['localhost'], null, { from: Date.now(), ms: 86_400_000 }, randomBytes(16));
     const [certificate, key] = [path.join(stateDir, 'c.pem'), path.join(stateDir, 'k.pem')];
     await Promise.all([writeFile(certificate, pair.certificate), writeFile(key, pair.key)]);
-    const port = await freePort();
+    const port = await freePort('127.0.0.1', 0);
     const https = {
       host: '127.0.0.1',
       port,

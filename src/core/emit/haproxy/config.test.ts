@@ -4,7 +4,7 @@ import { plainEdge, type RouteInForce, type RouteTableEntry } from '../../route-
 import { armsLine, emitArms } from './arms.ts';
 import { emitHaproxyConfig } from './config.ts';
 import { serverName, serversOf } from './servers.ts';
-import { converterArgument, quoted, quotedFormat } from './text.ts';
+import { converterArgument, listenVariable, quoted, quotedFormat } from './text.ts';
 
 const settings: GatewaySettings = {
   workers: 2,
@@ -37,7 +37,7 @@ const emit = (routes: readonly RouteInForce[], withServers = true): string =>
       settings,
       structure: 'x',
       relayPorts: { web: 9_100, api: 9_101 },
-      files: { lua: '/s/veza.lua', sockets: '/s', answers: '/s/answers', certificates: null },
+      files: { lua: '/s/veza.lua', plain: '/s/plain.map', sockets: '/s', answers: '/s/answers', certificates: null },
     },
     withServers,
   );
@@ -71,6 +71,23 @@ describe('the configuration', () => {
     expect(text).toContain('{ path -m str "/api" }');
     expect(text).toContain('{ path -m beg "/api/" }');
     expect(text).toContain('{ var(txn.host) -m end ".shop.example" }');
+  });
+});
+
+describe('a public address', () => {
+  it('is inherited when HAProxy was given it, and else its own', () => {
+    expect(emit([])).toContain('  bind "${VEZA_LISTEN_127_0_0_1_8080-ipv4@127.0.0.1:8080}" id 1');
+    expect(listenVariable('::1', 80)).toBe('VEZA_LISTEN___1_80');
+  });
+});
+
+describe('the arm', () => {
+  it('is left to the script for a user with a cookie of a canary, and for an arm that is asked for', () => {
+    const sticky = { hosts: [], paths: [], sticky: true, canaryHeader: null };
+    const text = emit([route('web', { public: sticky }), route('api')]);
+    expect(text).toContain('unset-var(txn.plain) if { var(txn.service) -m str web } { req.cook(veza_web) -m found }');
+    expect(text).not.toContain('veza_api');
+    expect(text.match(/unset-var\(txn\.plain\) if \{ var\(txn\.wish\) -m found \}/g)).toHaveLength(2);
   });
 });
 

@@ -3,12 +3,14 @@ import type { RouteInForce, RouteTableEntry } from '../../route-table.ts';
 import type { Slot } from '../../slot.ts';
 import { edgeHeaderRules, edgeRequestRules } from './edge.ts';
 import { errorLine, returnProblem } from './problems.ts';
-import { backendName, backendVariants, serverOptions, serversOf } from './servers.ts';
+import { backendName, backendVariants, cookieName, serverOptions, serversOf } from './servers.ts';
 import { addressOf, inheritedOr, quoted } from './text.ts';
 
 /** Where things are that the configuration names; absolute paths. */
 export interface HaproxyFiles {
   readonly lua: string;
+  /** Name of the map that the script keeps. */
+  readonly plain: string;
   /** Folder of the sockets, short enough for socket addresses. */
   readonly sockets: string;
   /** Whole answers by status, `400.http`, `408.http`; and maintenance pages. */
@@ -117,12 +119,42 @@ function firstRules(): string[] {
     '  http-request set-var(txn.t0) date(0,us)',
     '  http-request set-var(txn.id) req.hdr(x-request-id) if { req.hdr(x-request-id) -m reg ^[A-Za-z0-9._:+/=@-]{1,128}$ }',
     '  http-request set-var(txn.id) uuid() if !{ var(txn.id) -m found }',
-    '  http-request set-var(txn.host) req.hdr(host),lower,regsub(:[0-9]*$,),regsub([.]$,)',
+  ];
+}
+
+/** Only where a rule looks at it: regular expressions cost as much as ten other rules. */
+const hostRule = '  http-request set-var(txn.host) req.hdr(host),lower,regsub(:[0-9]*$,),regsub([.]$,)';
+
+/** The arm: of a service without a candidate by a map, else by the Lua script, which costs more. */
+function armRules(plain: string, entries: readonly RouteTableEntry[], side: 'public' | 'internal'): string[] {
+  const found = '{ var(txn.plain) -m found }';
+  // A cookie of an earlier canary is for the script to take away, and so is an arm that is asked for.
+  const askedFor =
+    side === 'internal'
+      ? ['  http-request unset-var(txn.plain) if { var(txn.wish) -m found }']
+      : entries
+          .filter((entry) => entry.public?.sticky === true)
+          .map(
+            ({ service }) =>
+              `  http-request unset-var(txn.plain) if { var(txn.service) -m str ${service} } { req.cook(${cookieName(service)}) -m found }`,
+          );
+  return [
+    `  http-request set-var(txn.plain) var(txn.service),map_str(${quoted(plain)})`,
+    ...askedFor,
+    `  http-request lua.veza_pick ${side} if !${found}`,
+    `  http-request set-var(txn.arm) str(stable) if ${found}`,
+    `  http-request set-var(txn.slot) var(txn.plain),field(1,|) if ${found}`,
+    `  http-request set-var(txn.release) var(txn.plain),field(2,|) if ${found} !{ var(txn.plain),field(2,|) -m str -- - }`,
+    `  http-request set-var(txn.other) var(txn.plain),field(3,|) if ${found} !{ var(txn.plain),field(3,|) -m str -- - }`,
   ];
 }
 
 /** Rules that both sides end with: the arm, and what the instance gets to know. */
-function lastRules(entries: readonly RouteTableEntry[], side: 'public' | 'internal'): string[] {
+function lastRules(
+  { files }: HaproxyConfig,
+  entries: readonly RouteTableEntry[],
+  side: 'public' | 'internal',
+): string[] {
   const large = entries.flatMap(({ service, proxy }) => {
     if (proxy.maxBodyBytes === null) return [];
     const condition = `if { var(txn.service) -m str ${service} } { req.hdr_val(content-length) gt ${proxy.maxBodyBytes} }`;
@@ -130,7 +162,7 @@ function lastRules(entries: readonly RouteTableEntry[], side: 'public' | 'intern
   });
   const limited = entries.filter(({ proxy }) => proxy.maxBodyBytes !== null).map(({ service }) => service);
   return [
-    `  http-request lua.veza_pick ${side}`,
+    ...armRules(files.plain, entries, side),
     '  # What must end at a boundary (WebSockets, events) or be measured on the way goes through the built-in gateway.',
     '  http-request set-var(txn.relay) bool(true) if { req.hdr(upgrade) -m found } || { req.hdr(accept) -m sub text/event-stream }',
     ...(limited.length === 0
@@ -180,7 +212,8 @@ function choiceOfBackend(side: string): string[] {
   ];
 }
 
-function publicFrontend({ settings, files }: HaproxyConfig, entries: readonly RouteTableEntry[]): string[] {
+function publicFrontend(config: HaproxyConfig, entries: readonly RouteTableEntry[]): string[] {
+  const { settings, files } = config;
   const { https } = settings;
   const tls =
     https === null || files.certificates === null
@@ -198,6 +231,7 @@ function publicFrontend({ settings, files }: HaproxyConfig, entries: readonly Ro
         ]
       : [];
   const hsts = https?.hsts ?? null;
+  const routing = routingRules(entries);
   return [
     'frontend public',
     `  bind ${inheritedOr(settings.http.host, settings.http.port)} id 1`,
@@ -205,8 +239,9 @@ function publicFrontend({ settings, files }: HaproxyConfig, entries: readonly Ro
     ...tls,
     ...firstRules(),
     ...secure,
+    ...([...routing, ...redirect].some((rule) => rule.includes('txn.host')) ? [hostRule] : []),
     '  # Most specific host first, then the longest path, in whole segments.',
-    ...routingRules(entries),
+    ...routing,
     `  http-request ${returnProblem('no-route')} if ${unlessRouted}`,
     ...redirect,
     ...entries.flatMap((entry) => edgeRequestRules(entry, files.answers)),
@@ -216,7 +251,7 @@ function publicFrontend({ settings, files }: HaproxyConfig, entries: readonly Ro
     '  http-request set-header x-forwarded-for %[src]',
     `  http-request set-header x-forwarded-proto ${secure.length === 0 ? 'http' : '%[var(txn.secure),iif(https,http)]'}`,
     '  http-request set-header x-forwarded-host %[req.hdr(host)]',
-    ...lastRules(entries, 'public'),
+    ...lastRules(config, entries, 'public'),
     ...answerRules(),
     ...entries.flatMap((entry) => edgeHeaderRules(entry)),
     ...(hsts === null
@@ -229,7 +264,8 @@ function publicFrontend({ settings, files }: HaproxyConfig, entries: readonly Ro
   ];
 }
 
-function internalFrontend({ files }: HaproxyConfig, entry: RouteTableEntry): string[] {
+function internalFrontend(config: HaproxyConfig, entry: RouteTableEntry): string[] {
+  const { files } = config;
   const { service, internalPort } = entry;
   return [
     `# Services of the platform reach ${service} here.`,
@@ -244,7 +280,7 @@ function internalFrontend({ files }: HaproxyConfig, entry: RouteTableEntry): str
     '  http-request add-header x-forwarded-for %[src]',
     '  http-request set-header x-forwarded-proto http if !{ req.hdr(x-forwarded-proto) -m found }',
     '  http-request set-header x-forwarded-host %[req.hdr(host)] if !{ req.hdr(x-forwarded-host) -m found }',
-    ...lastRules([entry], 'internal'),
+    ...lastRules(config, [entry], 'internal'),
     ...answerRules(),
     ...choiceOfBackend(`internal.${service}`),
   ];

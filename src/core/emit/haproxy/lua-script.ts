@@ -6,12 +6,14 @@
  * @param armsFile lines of src/core/emit/haproxy/arms.ts, read when a process of HAProxy starts
  * @param keyFile the key that signs sticky cookies, base64
  * @param streamsFile where a line is appended when a stream begins
+ * @param plainFile an empty file; the map of services that need no choice has its name
  */
-export const emitLua = (armsFile: string, keyFile: string, streamsFile: string): string =>
+export const emitLua = (armsFile: string, keyFile: string, streamsFile: string, plainFile: string): string =>
   `-- Written by Veza Deploy: changes are undone. What is in here is explained in docs/haproxy.md.
 local arms_file = ${luaText(armsFile)}
 local key_file = ${luaText(keyFile)}
 local streams_file = ${luaText(streamsFile)}
+local plain_file = ${luaText(plainFile)}
 ${body}`;
 
 /** A string of Lua: printable ASCII as it is, all else by its bytes. */
@@ -36,6 +38,15 @@ do
   file:close()
 end
 
+-- Services whose requests all take the stable slot: the configuration looks here first, and does without this script.
+local plain = Map.new(plain_file, Map._str)
+local function plain_of(e)
+  local candidate = e.stable == "blue" and "green" or "blue"
+  local choice = e[candidate] > 0 and (e.weight > 0 or e.header ~= "-")
+  if choice or e[e.stable] == 0 then return nil end
+  return e.stable .. "|" .. e.releases[e.stable] .. "|" .. e.releases[candidate]
+end
+
 -- A line: service epoch version stable weight blue green release-blue release-green sticky header value(base64)
 local function read_arms(words)
   local service = words[1]
@@ -52,6 +63,9 @@ local function read_arms(words)
     return "stale " .. present.epoch .. " " .. present.version
   end
   arms[service] = entry
+  entry.plain = plain_of(entry)
+  if entry.plain ~= nil then core.set_map(plain_file, service, entry.plain)
+  elseif plain:lookup(service) ~= nil then core.del_map(plain_file, service) end
   return "ok"
 end
 
@@ -77,7 +91,11 @@ end)
 
 core.register_cli({ "veza", "show" }, "veza show: the arms in force", function(applet)
   local lines = {}
-  for _, entry in pairs(arms) do lines[#lines + 1] = entry.line end
+  for service, entry in pairs(arms) do
+    -- What somebody else wrote into the map makes another line of it, and is put right like one.
+    local found = plain:lookup(service)
+    lines[#lines + 1] = entry.line .. (found == entry.plain and "" or " plain=" .. (found or "none"))
+  end
   table.sort(lines)
   applet:send(table.concat(lines, "\n") .. "\n")
 end)

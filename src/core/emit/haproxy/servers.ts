@@ -22,6 +22,9 @@ export const backendVariants = ['', '.once'] as const;
 export const backendName = (service: string, slot: Slot, variant: (typeof backendVariants)[number]): string =>
   `${service}.${slot}${variant}`;
 
+/** Of the cookie that remembers a user's place; as in the built-in gateway. */
+export const cookieName = (service: string): string => `veza_${service.replaceAll(/[^A-Za-z0-9_-]/g, '_')}`;
+
 /** Of an instance of the other slot, which saves requests that the own slot cannot serve. */
 export const rescuePrefix = 'other:';
 

@@ -34,6 +34,7 @@ export function configurationFor(
     relayPorts: table.relayPorts,
     files: {
       lua: files.lua,
+      plain: files.plain,
       sockets: files.sockets,
       answers: files.answers,
       certificates: settings.https === null ? null : files.certificates,
@@ -42,16 +43,20 @@ export function configurationFor(
   const pages = routes.map(({ entry }) => entry.edge.maintenance?.html ?? '');
   const structure = createHash('sha256')
     .update(emitHaproxyConfig({ ...config, structure: '' }, false))
-    .update(emitLua(files.arms, files.key, path.join(files.requests, streamsFile)))
+    .update(luaFor(files))
     .update(JSON.stringify([pages, certificates]))
     .digest('hex')
     .slice(0, 16);
   return { text: emitHaproxyConfig({ ...config, structure }, true), structure };
 }
 
+const luaFor = (files: StateFiles): string =>
+  emitLua(files.arms, files.key, path.join(files.requests, streamsFile), files.plain);
+
 /** Writes what a configuration refers to. */
 export async function writeCompanions(files: StateFiles, table: Table): Promise<void> {
-  await replaceFile(files.lua, emitLua(files.arms, files.key, path.join(files.requests, streamsFile)));
+  await replaceFile(files.lua, luaFor(files));
+  await replaceFile(files.plain, '');
   for (const [status, text] of Object.entries(bareAnswers)) {
     await replaceFile(path.join(files.answers, `${status}.http`), text);
   }

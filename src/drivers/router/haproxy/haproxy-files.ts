@@ -12,6 +12,8 @@ export interface StateFiles {
   readonly table: string;
   readonly arms: string;
   readonly lua: string;
+  /** Empty: a name for the map that the Lua script keeps. */
+  readonly plain: string;
   readonly key: string;
   readonly answers: string;
   readonly certificates: string;
@@ -52,6 +54,7 @@ export function stateFiles(stateDir: string): StateFiles {
     table: file('table.json'),
     arms: file('arms'),
     lua: file('veza.lua'),
+    plain: file('plain.map'),
     key: file('cookie.key'),
     answers: file('answers'),
     certificates: file('certificates'),

@@ -47,7 +47,7 @@ export async function checkInstalled(program: string, signal: AbortSignal): Prom
 
 /** @throws HaproxyRefusedError with what HAProxy's own check said, and which line it meant */
 export async function checkConfig(program: string, file: string, signal: AbortSignal): Promise<void> {
-  const { output, status } = await run(program, ['-c', '-q', '-f', file], signal);
+  const { output, status } = await run(program, ['-c', '-f', file], signal);
   if (status === 0) return;
   const said = output
     .split('\n')
