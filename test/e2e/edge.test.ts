@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:http2';
 import { join } from 'node:path';
@@ -6,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
 import { GatewaySchema, type GatewayView } from '../../src/api/schemas.ts';
 import { freePort } from '../../src/cli/free-port.ts';
-import { type Outcome, Sandbox } from './bad-input-sandbox.ts';
+import { type Outcome, processesOf, Sandbox } from './bad-input-sandbox.ts';
 import { SteadyRequests } from './steady-requests.ts';
 
 // The edge through the whole product: declared in veza.config.ts, put in force by `veza`, seen by users.
@@ -137,6 +138,35 @@ test('maintenance under traffic: users get the page until it is over, also while
   expect(load.failures).toEqual([]);
   expect(Object.keys(load.statuses()).toSorted()).toEqual(['200', '503']);
 });
+
+test('a changed range of ports is taken by the next control plane, and the next release moves into it, without a lost request', async () => {
+  const platform = await live();
+  load = new SteadyRequests({ url: platform.url, clients: 8 });
+  await load.more(20);
+  await platform.declare({ target: { ports: '26400-26499' } });
+  await succeeds(platform.veza(['down', '--keep-running']));
+  await succeeds(platform.veza(['up']));
+  await load.more(20);
+  await platform.program('v2');
+  await platform.commit('v2');
+  await succeeds(platform.veza(['deploy']));
+  await load.more(20);
+  await load.stop();
+  expect(load.failures).toEqual([]);
+  expect(Object.keys(load.statuses())).toEqual(['200']);
+  expect(load.answers.at(-1)?.text).toBe('v2');
+  // The old release's instances end once it is not kept warm any more.
+  const outside = (): readonly number[] => portsOf(platform).filter((port) => port < 26_400 || port > 26_499);
+  await expect.poll(outside, { timeout: 20_000 }).toEqual([]);
+  expect(portsOf(platform)).toHaveLength(1);
+});
+
+/** Where the instances listen. */
+const portsOf = ({ stateDir }: Sandbox): readonly number[] =>
+  processesOf(stateDir, 'server.mjs').map((pid) => {
+    const variables = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    return Number(variables.find((text) => text.startsWith('PORT='))?.slice('PORT='.length));
+  });
 
 function statusByHttp2(url: string, ca: string): Promise<number> {
   return new Promise((resolve, reject) => {
