@@ -3,6 +3,7 @@ import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../src/cli/free-port.ts';
 import type { GatewaySettings } from '../../src/core/gateway-settings.ts';
 import { plainEdge, type RouteTableEntry } from '../../src/core/route-table.ts';
 import {
@@ -20,14 +21,6 @@ const http = { host: '127.0.0.1', port: 0 };
 
 const settings: GatewaySettings = { workers: 2, http, https: null, accessLog: null, lingerMs: 60_000 };
 
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 const temporaryFolder = (): Promise<string> => mkdtemp(path.join(os.tmpdir(), 'veza-gateway-'));
 
 describe.each([1, 2])('with %i workers', (workers) => {
@@ -38,7 +31,7 @@ describe.each([1, 2])('with %i workers', (workers) => {
       router,
       publicPort: router.listen.port,
       workers,
-      internalPort: await freePort(),
+      internalPort: await freePort('127.0.0.1', 0),
       crash: async () => {
         const { pid, workers: all } = await router.health(AbortSignal.timeout(5_000));
         for (const one of [pid, ...all.map((worker) => worker.pid)]) process.kill(one, 'SIGKILL');
@@ -98,7 +91,7 @@ describe('the gateway process', () => {
     return {
       service: 'web',
       public: { hosts: [], paths: ['/'], sticky: false, canaryHeader: null },
-      internalPort: await freePort(),
+      internalPort: await freePort('127.0.0.1', 0),
       proxy: { responseTimeoutMs: 5_000, idleTimeoutMs: 5_000, maxBodyBytes: null, drainMs: 500, ...proxy },
       stable: 'blue',
       edge: plainEdge,
@@ -143,7 +136,7 @@ describe('the gateway process', () => {
     const before = await open();
     await before.write({ epoch: 1, version: 1 }, await entry(), signal);
     const left = before.listen.port;
-    const port = await freePort();
+    const port = await freePort('127.0.0.1', 0);
     const after = await open({ settings: { ...settings, http: { host: '127.0.0.1', port } } });
     expect(after.pid).not.toBe(before.pid);
     expect(after.listen.port).toBe(port);

@@ -1,9 +1,10 @@
 import { fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import net, { type AddressInfo } from 'node:net';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { freePort } from '../../src/cli/free-port.ts';
 import type { GatewaySettings } from '../../src/core/gateway-settings.ts';
 import { plainEdge, type Endpoint, type RouteTableEntry } from '../../src/core/route-table.ts';
 import { createGatewayRouter, stopGateway } from '../../src/drivers/router/gateway/gateway-router.ts';
@@ -26,14 +27,6 @@ export interface RouterUnderFire {
   end(): Promise<void>;
 }
 
-export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 export interface GatewayFireOptions {
   readonly limits?: Readonly<Record<string, number>>;
   /** PEM texts; adds a listener with TLS and HTTP/2. */
@@ -45,7 +38,7 @@ const entryFor = async (instance: Endpoint, proxy: GatewayFireOptions['proxy']):
   ({
     service: 'web',
     public: { hosts: [], paths: ['/'], sticky: false, canaryHeader: null },
-    internalPort: await freePort(),
+    internalPort: await freePort('127.0.0.1', 0),
     proxy: { responseTimeoutMs: 5_000, idleTimeoutMs: 5_000, maxBodyBytes: null, drainMs: 500, ...proxy },
     edge: plainEdge,
     stable: 'blue',
@@ -183,7 +176,7 @@ export async function startHaproxy(instance: Endpoint): Promise<RouterUnderFire>
   if (version === null) throw new Error('haproxy is not installed');
   const folder = await mkdtemp(path.join(os.tmpdir(), 'veza-hostile-haproxy-'));
   const file = path.join(folder, 'haproxy.cfg');
-  const port = await freePort();
+  const port = await freePort('127.0.0.1', 0);
   await writeFile(file, configuration(port, instance));
   const child = spawn('haproxy', ['-db', '-q', '-f', file], { stdio: ['ignore', 'ignore', 'ignore'] });
   const ended = once(child, 'exit');
