@@ -19,11 +19,6 @@ export class Attempts {
     this.#chosen = chosen;
   }
 
-  /** No instance has been tried: none is ready. */
-  get none(): boolean {
-    return this.#count === 0;
-  }
-
   /** An endpoint of the chosen slot, or, when none of them could be reached, one of the other if it may have traffic. */
   next(now: number): Upstream | null {
     if (this.#count >= maxAttempts) return null;

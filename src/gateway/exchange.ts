@@ -50,6 +50,8 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
   #latencyMs = 0;
   #status = 0;
   #code: ProblemCode | null = null;
+  /** What to say when no instance is left to try. */
+  #exhausted: ProblemCode = 'no-endpoint';
   #answer: AnswerBody | null = null;
   #counted = false;
 
@@ -127,7 +129,7 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
   #attempt(now: number): void {
     const upstream = this.#attempts?.next(now) ?? null;
     if (upstream === null) {
-      this.#refuse(this.#attempts?.none === false ? 'connect-failed' : 'no-endpoint', null);
+      this.#refuse(this.#exhausted, null);
       return;
     }
     this.#upstream = upstream;
@@ -332,7 +334,7 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     if (this.#phase === 'connecting') {
       upstream.refused(now);
       this.#attempts?.failed(upstream, now);
-      this.#tryAgain(upstream, now);
+      this.#tryAgain(upstream, now, 'connect-failed');
       return;
     }
     if (this.#answerBegun) {
@@ -349,14 +351,15 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
       (this.#repeatable && !connection.answered && !this.#context.closing && service.budget.withdraw(now))
     ) {
       this.#freshOnly = true;
-      this.#tryAgain(upstream, now, stale);
+      this.#tryAgain(upstream, now, fault === null ? 'instance-failed' : 'instance-protocol', stale);
       return;
     }
     if (fault === null) this.#refuse('instance-failed', null);
     else this.#refuse('instance-protocol', fault);
   }
 
-  #tryAgain(upstream: Upstream, now: number, samePlace = false): void {
+  #tryAgain(upstream: Upstream, now: number, why: ProblemCode, samePlace = false): void {
+    this.#exhausted = why;
     if (!samePlace) this.#attempts?.exclude(upstream);
     upstream.leave(this);
     this.#upstream = null;
@@ -377,7 +380,7 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     this.#stopInstance();
     const now = this.#context.now();
     if (this.#repeatable && !this.#context.closing && this.#routed.service.budget.withdraw(now)) {
-      this.#tryAgain(upstream, now);
+      this.#tryAgain(upstream, now, 'response-timeout');
     } else {
       this.#refuse('response-timeout', null);
     }

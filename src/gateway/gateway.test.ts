@@ -45,6 +45,16 @@ describe('the request path of HTTP/1.1', () => {
     return opened;
   }
 
+  it('says what happened last when every instance takes the request and breaks off', async () => {
+    const broken = await Promise.all([1, 2].map(() => instance((connection) => connection.socket.destroy())));
+    const { port } = await gatewayTo(broken.map(({ endpoint }) => endpoint));
+    const one = await client(port);
+    one.send(request('/'));
+    await until(() => one.heard().includes('\r\n\r\n'), 'an answer');
+    expect(one.heard()).toMatch(/^HTTP\/1\.1 502 .*\r\n/);
+    expect(one.heard()).toContain('x-veza-error: instance-failed');
+  });
+
   it('answers what a client sends ahead in order, one at a time', async () => {
     let most = 0;
     const a = await instance((connection) => {
