@@ -20,8 +20,13 @@ const controls = { burst: 200, perSecond: 20 };
 const overhead = { burst: 262_144, perSecond: 32_768 };
 /** Framing of one DATA frame in a TLS record of its own, and some. */
 const frameCredit = 64;
-/** A client may have sent so much on a stream before it hears that it is over. */
-const streamWindow = 65_535;
+/**
+ * Bytes that a client may have on its way: at 30 ms there and back, an upload of 8 MB a second. Also what it may have sent on
+ * a stream before it hears that it is over.
+ */
+const streamWindow = 262_144;
+/** The same for all streams of a connection together: what a client can make us hold of bodies. */
+const connectionWindow = 1_048_576;
 /** Milliseconds between the first GOAWAY and the last when the client does not answer our PING. */
 const noticeMs = 1_000;
 /** Milliseconds that a client has to take GOAWAY and to close its side. */
@@ -81,6 +86,7 @@ export function serveHttp2(
       enableConnectProtocol: false,
     },
   });
+  session.setLocalWindowSize(connectionWindow);
   session.on('error', () => {});
   session.on('ping', () => spend(controlBudget));
   session.on('remoteSettings', () => spend(controlBudget));
