@@ -286,25 +286,6 @@ describe('the haproxy process', () => {
     expect((await ask(router.listen.port, '/')).status).toBe(200);
   });
 
-  it('moves to another address when that is wanted, and leaves the one it had', async () => {
-    const before = await open();
-    await before.write({ epoch: 1, version: 1 }, entry(), signal);
-    const left = before.listen.port;
-    await before.close();
-    const port = await freePort('127.0.0.1', 0);
-    const after = await open({ settings: { ...settings, http: { host: '127.0.0.1', port } } });
-    expect(after.listen.port).toBe(port);
-    expect((await ask(port, '/')).status).toBe(200);
-    await until(
-      () =>
-        ask(left, '/').then(
-          () => false,
-          (error: Error) => error.message.includes('ECONNREFUSED'),
-        ),
-      'the old address is closed',
-    );
-  });
-
   it('says why it cannot start', async () => {
     const taken = net.createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
