@@ -27,6 +27,7 @@ export class Routes {
   readonly #retries = new Map<string, () => void>();
   readonly #abort = new AbortController();
   #version = 0;
+  #rewrites = 0;
 
   constructor(options: {
     readonly parts: EnvironmentParts;
@@ -84,9 +85,22 @@ export class Routes {
     );
   }
 
-  /** Whatever was written before: the next `sync` writes. For a router that has lost its table. */
-  forget(): void {
+  /**
+   * Writes every service again, whatever was written before, tried until it works: for a router that was started anew and
+   * may have an older table, or none. What it has lost nobody would write otherwise until the service changes.
+   */
+  rewrite(): void {
+    const { name } = this.#parts.declared;
+    const known = [...this.#ledger.records()].filter(({ environment }) => environment === name);
+    const moving = this.#ledger.active().filter(({ plan }) => plan.environment === name);
+    const services = new Set([
+      ...this.#inForce.keys(),
+      ...known.map(({ service }) => service),
+      ...moving.flatMap(({ plan }) => plan.legs.map(({ service }) => service)),
+    ]);
+    this.#rewrites += 1;
     this.#inForce.clear();
+    for (const service of services) this.refresh(service);
   }
 
   async #write(service: string): Promise<void> {
@@ -95,10 +109,12 @@ export class Routes {
     if (this.#inForce.get(service) === text) return;
     this.#inForce.delete(service);
     this.#version += 1;
+    const rewrites = this.#rewrites;
     const stamp = { epoch: this.#epoch, version: this.#version };
     if (entry === null) await this.#parts.router.remove(stamp, service, this.#abort.signal);
     else await this.#parts.router.write(stamp, entry, this.#abort.signal);
-    this.#inForce.set(service, text);
+    // The router that has acknowledged it may be the one that is gone.
+    if (rewrites === this.#rewrites) this.#inForce.set(service, text);
   }
 
   #entry(service: string): RouteTableEntry | null {

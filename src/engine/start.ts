@@ -42,6 +42,8 @@ export interface RunningEngine {
   isOpen(name: string): boolean;
   /** Takes an environment's drivers in and brings what is live there back to what the journal says. */
   open(parts: EnvironmentParts, signal: AbortSignal): Promise<void>;
+  /** The router of an environment was started anew: it is told every route again. */
+  routerRestarted(name: string): void;
   /** Lets an environment go; what runs there is not touched. */
   leave(name: string): void;
   /** Goes on with what is active, once the environments that it needs are open. */
@@ -205,6 +207,8 @@ export function startEngine(options: StartOptions): RunningEngine {
     environment,
     isOpen: (name) => hands.has(name),
     open,
+    // While it is being opened, every route is written anyway.
+    routerRestarted: (name) => hands.get(name)?.routes.rewrite(),
     leave,
     resume() {
       resumed = true;

@@ -22,8 +22,12 @@ export interface CertificateBook {
 }
 
 export interface DataPlane {
-  /** Puts the whole table in force: every request that begins from now on follows it. Synchronous. */
-  apply(routes: readonly RouteInForce[]): void;
+  /**
+   * Puts the whole table in force: every request that begins from now on follows it. Synchronous.
+   *
+   * @param lost the table was damaged and nobody has written since: what has no route is told to try again
+   */
+  apply(routes: readonly RouteInForce[], lost?: boolean): void;
   /** Accepts connections of a socket that is already listening, until `unlisten` or `retire`. */
   listen(listener: Listener, socket: Server): void;
   unlisten(name: string): void;

@@ -62,6 +62,7 @@ export class Gateway implements DataPlane, RoutingContext, ServiceContext {
   /** Listeners that accept nothing more and still have connections. */
   readonly #left = new Set<ListenerHost>();
   #matcher: Matcher = buildMatcher([]);
+  #tableLost = false;
   #isOurs: (host: string) => boolean = () => false;
   #closing = false;
   #telling = false;
@@ -133,8 +134,13 @@ export class Gateway implements DataPlane, RoutingContext, ServiceContext {
     return this.#isOurs(host) || this.#options.certificates?.names(host) === true;
   }
 
-  apply(routes: readonly RouteInForce[]): void {
+  get tableLost(): boolean {
+    return this.#tableLost;
+  }
+
+  apply(routes: readonly RouteInForce[], lost = false): void {
     const now = this.now();
+    this.#tableLost = lost;
     const entries = routes.map(({ entry }) => entry);
     const kept = new Set<string>();
     for (const route of routes) {

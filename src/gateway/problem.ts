@@ -15,6 +15,7 @@ export type ProblemCode =
   | 'overloaded'
   | 'too-many-streams'
   | 'no-endpoint'
+  | 'no-table'
   | 'connect-failed'
   | 'instance-failed'
   | 'instance-protocol'
@@ -41,6 +42,7 @@ export const problems: Readonly<Record<ProblemCode, ProblemKind>> = {
   overloaded: { status: 503, title: 'Too many requests are in flight to this service', retryAfter: 1 },
   'too-many-streams': { status: 503, title: 'Too many streams are open to this service', retryAfter: 5 },
   'no-endpoint': { status: 503, title: 'No instance of this service is ready', retryAfter: 1 },
+  'no-table': { status: 503, title: 'The routes were lost, and are about to be written again', retryAfter: 1 },
   'connect-failed': { status: 502, title: 'No instance of this service accepts connections', retryAfter: null },
   'instance-failed': { status: 502, title: 'The instance broke off before it answered', retryAfter: null },
   'instance-protocol': { status: 502, title: 'The answer of the instance was no valid HTTP', retryAfter: null },

@@ -19,6 +19,8 @@ export interface RoutingContext extends ExchangeContext {
   /** The service of a host and path on the public listener. */
   match(host: string, path: string): ServiceState | null;
   service(name: string): ServiceState | null;
+  /** Nobody knows the routes at the moment: a host that has none may well be ours. */
+  readonly tableLost: boolean;
   /** Whether a route names this host, or a certificate has it. */
   isOurs(host: string): boolean;
 }
@@ -40,6 +42,7 @@ export function routeRequest(
   const refuse = (code: ProblemCode, detail: string | null): void => {
     refuseUnrouted(context, entrance, request, client, requestId, code, detail);
   };
+  const unknown = context.tableLost ? 'no-table' : 'no-route';
   let { target } = request;
   let host = head.host ?? '';
   if (target.charCodeAt(0) !== slash) {
@@ -63,13 +66,13 @@ export function routeRequest(
     if (answerChallenge(context, path, client, request)) return;
     if (entrance.redirectToPort !== null) {
       // Nothing is served in the clear where it is said that nothing is, not even to who asks for a host of nobody's.
-      if (!redirect(context, entrance.redirectToPort, host, target, client, requestId)) refuse('no-route', null);
+      if (!redirect(context, entrance.redirectToPort, host, target, client, requestId)) refuse(unknown, null);
       return;
     }
   }
   const service = entrance.side === 'public' ? context.match(host, path) : context.service(entrance.service);
   if (service === null || service.inForce === null) {
-    refuse('no-route', null);
+    refuse(unknown, null);
     return;
   }
   const routed: RoutedRequest = {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { emptyTable, storedTable, tableOf, type RouteTable, type StoredTable } from './table.ts';
+import { emptyTable, lostTable, storedTable, tableOf, type RouteTable, type StoredTable } from './table.ts';
 
 /** Keeps the table on disk, so that a gateway that comes back serves at once what was in force. */
 export class TableFile {
@@ -48,8 +48,8 @@ export class TableFile {
   }
 
   /**
-   * The table on disk. A file that cannot be understood is renamed, never deleted, and the gateway starts without it:
-   * the control plane writes what it knows again.
+   * The table on disk. A file that cannot be understood is renamed, never deleted, and the gateway starts without it,
+   * knowing that there was one: the control plane writes what it knows again.
    *
    * @returns the table, and what a person must know about how it was found
    */
@@ -63,18 +63,23 @@ export class TableFile {
       throw error;
     }
     try {
-      return { table: decode(text), warning: null };
+      const table = decode(text);
+      return { table, warning: table.lost ? `${this.#file} was damaged at an earlier start; ${untilWritten}` : null };
     } catch (error) {
       const aside = `${this.#file}.corrupt-${now.toISOString().replaceAll(':', '')}`;
       await rename(this.#file, aside);
       const why = error instanceof Error ? error.message : String(error);
+      // One that ends before the control plane has written must not come back as if it had never had a table.
+      await this.save(lostTable);
       return {
-        table: emptyTable,
-        warning: `The table ${this.#file} is damaged (${why}) and was set aside as ${path.basename(aside)}; the gateway starts with an empty table until the control plane writes it again.`,
+        table: lostTable,
+        warning: `The table ${this.#file} was damaged (${why}) and was set aside as ${path.basename(aside)}; ${untilWritten}`,
       };
     }
   }
 }
+
+const untilWritten = 'the gateway started with none, and answers 503 until the control plane writes it again.';
 
 function encode(table: RouteTable): string {
   const body = JSON.stringify(storedTable(table));

@@ -91,8 +91,21 @@ describe('a table on disk', () => {
     await writeFile(file(), damaged);
     const loaded = await new TableFile(file()).load(now);
     expect(loaded.table.routes.size).toBe(0);
+    expect(loaded.table.lost).toBe(true);
     expect(loaded.warning).toContain('wrong checksum');
     expect(await readFile(`${file()}.corrupt-2026-01-02T030405.000Z`, 'utf8')).toBe(damaged);
+  });
+
+  it('is known to be lost until it is written again, also by the next one to start', async () => {
+    await writeFile(file(), 'garbage');
+    await new TableFile(file()).load(now);
+    const next = await new TableFile(file()).load(now);
+    expect(next.table.lost).toBe(true);
+    expect(next.warning).toContain('damaged at an earlier start');
+    const written = changed(putRoute(next.table, route({ epoch: 1, version: 1 })));
+    expect(written.lost).toBe(false);
+    await new TableFile(file()).save(written);
+    expect((await new TableFile(file()).load(now)).warning).toBeNull();
   });
 
   it('says when and why it cannot be written', async () => {

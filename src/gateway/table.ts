@@ -6,19 +6,25 @@ import { buildMatcher, type Matcher } from './matcher.ts';
 /** The routes in force. Never changed: a write makes a new table, and one assignment puts it in force. */
 export interface RouteTable extends Fenced {
   readonly matcher: Matcher;
+  /** The table was damaged, and nothing has been written since: nobody can say which service a host belongs to. */
+  readonly lost: boolean;
 }
 
-export const emptyTable: RouteTable = { routes: new Map(), removed: new Map(), matcher: buildMatcher([]) };
+export const emptyTable: RouteTable = { routes: new Map(), removed: new Map(), matcher: buildMatcher([]), lost: false };
+export const lostTable: RouteTable = { ...emptyTable, lost: true };
 
 /** A table as it is written to disk and passed between processes. */
 export interface StoredTable {
   readonly routes: readonly RouteInForce[];
   readonly removed: readonly (readonly [service: string, stamp: WriteStamp])[];
+  /** As in RouteTable; absent is false. */
+  readonly lost?: true;
 }
 
 export const storedTable = (table: RouteTable): StoredTable => ({
   routes: [...table.routes.values()],
   removed: [...table.removed],
+  ...(table.lost ? { lost: true } : {}),
 });
 
 /** @throws Error when a route is none */
@@ -29,7 +35,7 @@ export function tableOf(stored: StoredTable): RouteTable {
     if (!parsed.ok) throw new Error(parsed.message);
     routes.set(parsed.value.entry.service, parsed.value);
   }
-  return makeTable(routes, new Map(stored.removed));
+  return { ...makeTable(routes, new Map(stored.removed)), lost: stored.lost === true };
 }
 
 export type TableChange =
@@ -64,5 +70,5 @@ export function makeTable(
   routes: ReadonlyMap<string, RouteInForce>,
   removed: ReadonlyMap<string, WriteStamp>,
 ): RouteTable {
-  return { routes, removed, matcher: buildMatcher([...routes.values()].map(({ entry }) => entry)) };
+  return { routes, removed, matcher: buildMatcher([...routes.values()].map(({ entry }) => entry)), lost: false };
 }

@@ -108,6 +108,8 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
   }
   const onRouterEvent = (environment: string, { kind, message }: RouterEvent): void => {
     log(`${environment}: router ${kind}: ${message}`);
+    // Its table may be damaged, or older than what was in force: whatever befell its disk as well is put right at once.
+    if (kind === 'restarted') running.routerRestarted(environment);
     journalIfPossible(ROUTER_EVENT, { environment, kind, message } satisfies JournaledRouterEvent);
   };
 

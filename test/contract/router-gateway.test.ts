@@ -225,11 +225,20 @@ describe('the gateway process', () => {
     const router = await open();
     expect(await router.observe(signal)).toEqual([]);
     expect((await router.warnings(signal)).join()).toContain('set aside');
+    const lost = await ask(router.listen.port, '/');
+    expect(lost).toMatchObject({ status: 503, headers: { 'x-veza-error': 'no-table', 'retry-after': '1' } });
     expect((await readdir(path.join(stateDir, 'gateway'))).some((file) => file.startsWith('table.json.corrupt-'))).toBe(
       true,
     );
-    await router.write({ epoch: 2, version: 1 }, await entry(), signal);
-    expect((await ask(router.listen.port, '/')).status).toBe(200);
+    // Nor does one that dies before anything was written come back as if it had never had a table.
+    await router.close();
+    await stopGateway(stateDir, 0);
+    const next = await open();
+    expect((await ask(next.listen.port, '/')).status).toBe(503);
+    const route = { hosts: [], paths: ['/web'], sticky: false, canaryHeader: null };
+    await next.write({ epoch: 2, version: 1 }, { ...(await entry()), public: route }, signal);
+    expect((await ask(next.listen.port, '/web')).status).toBe(200);
+    expect((await ask(next.listen.port, '/')).status).toBe(404);
   });
 
   it('answers what is in flight and tells streams to come back when it is stopped', async () => {

@@ -533,6 +533,22 @@ describe('what is killed comes back by itself', () => {
       );
       note('a killed gateway, all of its processes (same port)', atWhole);
 
+      // And its disk was hit as well: nothing but the control plane knows the routes then.
+      const folder = join(sandbox.stateDir, 'environments', 'development', 'gateway');
+      await writeFile(join(folder, 'table.json'), 'garbage');
+      const all = ['gateway/main', 'gateway/worker/main'].flatMap((name) => processesOf(sandbox.stateDir, name));
+      const atTable = await outage(
+        users,
+        () => {
+          for (const pid of all) process.kill(pid, 'SIGKILL');
+        },
+        async () => {
+          expect((await readdir(folder)).some((name) => name.startsWith('table.json.corrupt-'))).toBe(true);
+          expect(await sandbox.ask()).toMatch(/^200 /);
+        },
+      );
+      note('a killed gateway, its table damaged', atTable);
+
       const instances = processesOf(sandbox.stateDir, 'server.mjs');
       expect(instances).toHaveLength(2);
       const [victim = 0] = instances;

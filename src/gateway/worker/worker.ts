@@ -195,7 +195,7 @@ export class Worker {
     switch (question.kind) {
       case 'table':
         this.#assignment = { ...this.#assignment, table: question.table };
-        plane.data.apply(question.table.routes);
+        plane.data.apply(question.table.routes, question.table.lost);
         return null;
       case 'listen':
         if (!this.#retired) await this.#sockets.listen(question.name, plane.data);
@@ -227,7 +227,7 @@ export class Worker {
     const plane = createDataPlane({ assignment, cookieKey, ticketKeys, dayKey, stateDir, log });
     plane.replaceCertificates(assignment.certificates);
     plane.data.setChallenges(assignment.challenges);
-    plane.data.apply(assignment.table.routes);
+    plane.data.apply(assignment.table.routes, assignment.table.lost);
     this.#plane = plane;
     this.#assignment = assignment;
     for (const name of listeners) await this.#sockets.listen(name, plane.data);
