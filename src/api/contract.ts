@@ -17,6 +17,7 @@ import {
   SecretsQuerySchema,
   SecretValueSchema,
   StatusQuerySchema,
+  UpRequestSchema,
 } from './requests.ts';
 import {
   BuildProgressSchema,
@@ -37,6 +38,8 @@ import {
   RunSchema,
   SecretSchema,
   StatusSchema,
+  UpProgressSchema,
+  UpSchema,
 } from './schemas.ts';
 
 // Every endpoint of the API. Adding one here makes the server ask for its handler, and gives it to the client and to the
@@ -66,6 +69,18 @@ export const contract = {
     tag: 'control plane',
     summary: 'What the control plane, its drivers and resources can and cannot do on this machine',
     answer: list(CheckSchema),
+  }),
+  up: endpoint({
+    ...plain,
+    operation: 'up',
+    method: 'POST',
+    path: '/v1/up',
+    tag: 'control plane',
+    summary: 'Start gateway, resources and what was live of an environment that was taken down, or of all',
+    body: UpRequestSchema,
+    item: UpProgressSchema,
+    answer: UpSchema,
+    problems: ['unknown-name'],
   }),
   down: endpoint({
     ...plain,

@@ -78,6 +78,13 @@ export type RunRequest = z.output<typeof RunRequestSchema>;
 
 export const SecretValueSchema = z.strictObject({ value: z.string().min(1).max(65_536) }).readonly();
 
+export const UpRequestSchema = z
+  .strictObject({
+    environment: environment.describe('null means the default one, and all in which something is deployed'),
+  })
+  .readonly();
+export type UpRequest = z.output<typeof UpRequestSchema>;
+
 export const DownRequestSchema = z
   .strictObject({
     environment: environment.describe('null means all of them, and the control plane itself'),

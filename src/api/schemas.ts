@@ -288,6 +288,14 @@ export const CheckSchema = z
   .readonly();
 export type CheckView = z.infer<typeof CheckSchema>;
 
+export const UpProgressSchema = z.object({ text: z.string() }).readonly();
+export type UpProgressView = z.infer<typeof UpProgressSchema>;
+
+export const UpSchema = z
+  .object({ started: list(z.string()).describe('environments that were down; their instances may not be ready yet') })
+  .readonly();
+export type UpView = z.infer<typeof UpSchema>;
+
 export const DownProgressSchema = z.object({ text: z.string() }).readonly();
 export type DownProgressView = z.infer<typeof DownProgressSchema>;
 

@@ -148,11 +148,15 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
     return environment;
   };
 
-  for (const name of new Set([defaultEnvironment(platform), ...environmentsInUse(ledger)])) {
+  const inUse = (): readonly string[] =>
+    [...new Set([defaultEnvironment(platform), ...environmentsInUse(ledger)])].filter(
+      (name) => platform.environments[name] !== undefined,
+    );
+  for (const name of environmentsInUse(ledger)) {
     if (platform.environments[name] === undefined)
       log(`${name} is not declared any more; what runs there is left alone`);
-    else await open(name, never);
   }
+  for (const name of inUse()) await open(name, never);
   running.resume();
 
   const reload = async (signal: AbortSignal): Promise<Platform> => {
@@ -191,6 +195,7 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
     },
     reload,
     open,
+    inUse,
     opened: () => opened,
     stop: async (name, signal) => {
       const environment = await open(name, signal);

@@ -8,6 +8,7 @@ import type {
   MaintenanceRequest,
   RollbackRequest,
   RunRequest,
+  UpRequest,
 } from '../api/requests.ts';
 import type {
   BuildProgressView,
@@ -26,6 +27,8 @@ import type {
   ReleaseView,
   SecretView,
   StatusView,
+  UpProgressView,
+  UpView,
 } from '../api/schemas.ts';
 import type { Operation } from '../core/rollout/operation.ts';
 
@@ -88,6 +91,8 @@ export interface ControlPlane {
   setSecret(environment: string | null, name: string, value: string, by: string): Promise<SecretView>;
   /** What only a running control plane can say: drivers' limitations, gateways, resources, journal. */
   doctor(): Promise<readonly CheckView[]>;
+  /** Starts what was taken down; what was live there comes up behind the answer. */
+  up(request: UpRequest, onProgress: (progress: UpProgressView) => void): Promise<UpView>;
   /** Stops instances, gateways and resources. With `controlPlaneEnds` the process ends once the answer is sent. */
   down(request: DownRequest, by: string, onProgress: (progress: DownProgressView) => void): Promise<DownView>;
 }

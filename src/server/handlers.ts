@@ -29,6 +29,7 @@ const ENDED = {};
 export const handlersFor = (plane: ControlPlane): Handlers => ({
   info: () => plane.info(),
   doctor: () => plane.doctor(),
+  up: ({ body }, _caller, emit) => inOrder(emit, (push) => plane.up(body, push)),
   down: ({ body }, { by }, emit) => inOrder(emit, (push) => plane.down(body, by, push)),
   status: ({ query }) => plane.status(query.environment),
   gateway: ({ query }) => plane.gateway(query.environment),

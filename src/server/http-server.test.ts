@@ -146,6 +146,7 @@ describe('every endpoint', () => {
         plane.show(reverted());
         return client.stream('watch', { params: { id: 'dep_12' } }, ignore);
       })(),
+      up: await client.stream('up', { body }, ignore),
       down: await client.stream('down', { body: {} }, ignore),
     };
     expect(Object.keys(answers).sort()).toEqual(Object.keys(contract).sort());

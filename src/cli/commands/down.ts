@@ -42,7 +42,8 @@ export const down: Verb = {
     else {
       const services = plural(answer.stopped.length, 'service');
       const control = answer.controlPlaneEnds ? ', and the control plane has ended' : '';
-      terminal.out(`${done} Stopped ${plural(instances, 'instance')} of ${services}${control}. Back: \`veza up\`.`);
+      const back = environment === null ? 'veza up' : `veza up -e ${environment}`;
+      terminal.out(`${done} Stopped ${plural(instances, 'instance')} of ${services}${control}. Back: \`${back}\`.`);
     }
     return ExitStatus.ok;
   },

@@ -4,6 +4,7 @@ import type { InfoView, ServiceStatusView } from '../../api/schemas.ts';
 import { controlLogPath } from '../../api/control-file.ts';
 import { ControlPlaneNotRunningError, ExitStatus } from '../../errors.ts';
 import { runForeground, startDetached } from '../control-process.ts';
+import { listText } from '../render/deployment.ts';
 import { durationText } from '../render/numbers.ts';
 import { paint, sign } from '../render/style.ts';
 import type { Verb, VerbContext } from '../verb.ts';
@@ -14,40 +15,83 @@ const READY_POLL_MS = 200;
 export const up: Verb = {
   definition: {
     name: 'up',
-    summary: 'start control plane, gateways and resources',
-    description: 'It goes on in the background. What was live before comes up again; this waits for it, up to 20 s.',
+    summary: 'start control plane, gateways and resources, or what of them is down',
+    description:
+      'It goes on in the background. What was live before comes up again; this waits for it, up to 20 s. Environments that\n' +
+      'were taken down alone (`veza down -e NAME`) come up again, too; with `-e` only the one that is named.',
     options: [new Option('--foreground', 'stay, and show its log; Ctrl-C ends it')],
     examples: [
       ['veza up', 'start it, or say that it runs'],
+      ['veza up -e staging', 'bring back an environment that was taken down'],
       ['veza up --foreground', 'under systemd, in a container, or to look at it'],
     ],
   },
   action: async (context, { options }) => {
-    const { terminal, json, now, interrupt } = context;
+    const { terminal, json, now, interrupt, environment } = context;
     const project = context.project();
     const client = context.client();
     const running = await infoOrNull(context, client);
+    const started = now();
     if (running !== null) {
-      say(context, running, `The control plane runs already (pid ${running.pid}).`);
+      const came = await comeUp(context, client);
+      if (came.length === 0) say(context, running, `The control plane runs already (pid ${running.pid}).`);
+      else {
+        await waitAndSay(
+          context,
+          client,
+          () =>
+            `${listText(came)} ${came.length === 1 ? 'is' : 'are'} up again after ${durationText(now() - started)}.`,
+        );
+      }
       return ExitStatus.ok;
     }
     if (options.foreground === true) return runForeground(project, interrupt);
-    const started = now();
     await startDetached(project, {
       signal: interrupt,
       onProgress: (text) => {
         if (!json) terminal.note(paint(terminal.style, 'dim', `  ${text}`));
       },
     });
-    const waiting = await untilReady(context, client);
-    const info = await client.call('info', {});
-    say(context, info, `The control plane is up (pid ${info.pid}) after ${durationText(now() - started)}.`);
-    if (waiting.length > 0 && !json) {
-      terminal.note(`  Not ready yet: ${waiting.map(readyText).join(', ')}. \`veza status\` says more.`);
-    }
+    // One in which nothing is deployed comes up only for whoever names it.
+    if (environment !== null) await comeUp(context, client);
+    await waitAndSay(
+      context,
+      client,
+      ({ pid }) => `The control plane is up (pid ${pid}) after ${durationText(now() - started)}.`,
+    );
     return ExitStatus.ok;
   },
 };
+
+/** Has what is down started by the control plane that runs. Returns the environments that were. */
+async function comeUp(
+  { terminal, json, environment }: VerbContext,
+  client: ReturnType<VerbContext['client']>,
+): Promise<readonly string[]> {
+  const { started } = await client.stream(
+    'up',
+    { body: { environment } },
+    {
+      onItem: ({ text }) => {
+        if (!json) terminal.note(paint(terminal.style, 'dim', `  ${text}`));
+      },
+    },
+  );
+  return started;
+}
+
+async function waitAndSay(
+  context: VerbContext,
+  client: ReturnType<VerbContext['client']>,
+  headline: (info: InfoView) => string,
+): Promise<void> {
+  const waiting = await untilReady(context, client);
+  const info = await client.call('info', {});
+  say(context, info, headline(info));
+  if (waiting.length > 0 && !context.json) {
+    context.terminal.note(`  Not ready yet: ${waiting.map(readyText).join(', ')}. \`veza status\` says more.`);
+  }
+}
 
 /**
  * What was live before comes up again by itself; who reads "up" wants to use it. Waits a while for what is live to be ready,

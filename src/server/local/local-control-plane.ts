@@ -47,6 +47,8 @@ export interface LocalParts {
   readonly reload: (signal: AbortSignal) => Promise<Platform>;
   /** An environment with its drivers, started if need be. */
   readonly open: (name: string, signal: AbortSignal) => Promise<OpenEnvironment>;
+  /** The declared environments that are to be open: the default one, and those in which something is deployed. */
+  readonly inUse: () => readonly string[];
   readonly opened: () => ReadonlyMap<string, OpenEnvironment>;
   /** Stops everything of an environment, instances first. Returns how many there were a service. */
   readonly stop: (name: string, signal: AbortSignal) => Promise<ReadonlyMap<string, number>>;
@@ -389,6 +391,18 @@ export class LocalControlPlane implements ControlPlane {
       }
     }
     return checks;
+  };
+
+  up: ControlPlane['up'] = async (request, onProgress) => {
+    await this.#parts.refresh();
+    const { opened, inUse, open } = this.#parts;
+    const wanted = request.environment === null ? inUse() : [this.#environment(request.environment).name];
+    const started = wanted.filter((name) => !opened().has(name));
+    for (const name of started) {
+      onProgress({ text: `starting ${name}` });
+      await open(name, never);
+    }
+    return { started };
   };
 
   down: ControlPlane['down'] = async (request, _by, onProgress) => {
