@@ -48,5 +48,7 @@ export function reasonOf(one: HostileCase, ours: CaseResult, theirs: CaseResult)
     return 'One of the two waits for more where the other refuses; nothing arrives.';
   if (ours.kind !== theirs.kind)
     return 'It begins to pass on what the gateway refuses at once, or the other way round; nothing complete arrives.';
+  if (ours.kind === 'refused' || ours.kind === 'broken-off')
+    return 'Both refuse it; how much of it had begun to arrive by then is a matter of time.';
   return null;
 }
