@@ -5,7 +5,7 @@ import { flushCompileCache } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { ControlAnswer } from '../core/gateway-control.ts';
-import type { GatewaySettings, HttpsSettings } from '../core/gateway-settings.ts';
+import type { CertificateSource, GatewaySettings, HttpsSettings } from '../core/gateway-settings.ts';
 import { gatewaySettingsSchema } from '../core/gateway-settings-schema.ts';
 import { createControlServer, type UpgradeRequest } from './control-api.ts';
 import { DayKey, type DayKeyState } from './edge/day-key.ts';
@@ -39,6 +39,8 @@ interface Beginning {
   readonly warning: string | null;
   readonly sockets: Sockets;
   readonly dayKey: DayKeyState | null;
+  /** As in the message `take-over`; null: begin whatever certificates there are. */
+  readonly unusableBefore: readonly CertificateSource[] | null;
 }
 
 async function main(): Promise<void> {
@@ -126,6 +128,7 @@ async function main(): Promise<void> {
       running.askCertificates(() => keeper.status);
       // Workers begin with something to show for each host.
       await keeper.prepare();
+      if (beginning.unusableBefore !== null) keeper.refuseIfWorse(beginning.unusableBefore);
     }
 
     /** Callers and workers find this supervisor from here on. */
@@ -177,6 +180,7 @@ async function main(): Promise<void> {
               limits: request.limits,
               table: running.assignment.table,
               dayKey: dayKey.state(Date.now()),
+              unusableBefore: keeper?.unusable.map(({ source }) => source) ?? [],
             },
             last: async () => {
               // From here on the files are the new one's.
@@ -267,11 +271,12 @@ async function begin(settingsText: string, limitsText: string, tableFile: TableF
     warning,
     sockets: new Sockets(new Map()),
     dayKey: null,
+    unusableBefore: null,
   };
 }
 
 async function takeOver(predecessor: Predecessor): Promise<Beginning> {
-  const { generation, settings, limits, table, dayKey } = await predecessor.takeOver;
+  const { generation, settings, limits, table, dayKey, unusableBefore = null } = await predecessor.takeOver;
   parseLimits(limits);
   return {
     generation,
@@ -281,6 +286,7 @@ async function takeOver(predecessor: Predecessor): Promise<Beginning> {
     warning: null,
     sockets: new Sockets(predecessor.sockets),
     dayKey,
+    unusableBefore,
   };
 }
 

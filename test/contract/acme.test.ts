@@ -62,6 +62,7 @@ describe.skipIf(!pebbleAvailable)('certificates from an authority (Pebble)', () 
   function newKeeper(...sets: readonly (readonly string[])[]): CertificateKeeper {
     return new CertificateKeeper({
       https: {
+        host: '127.0.0.1',
         certificates: sets.map((hosts) => ({
           kind: 'acme',
           hosts,
@@ -239,6 +240,7 @@ describe.skipIf(!pebbleAvailable)('certificates from an authority (Pebble)', () 
     });
     keeper = new CertificateKeeper({
       https: {
+        host: '127.0.0.1',
         certificates: [
           { kind: 'acme', hosts: ['c.test'], email: null, directory: pebble.directory, trust: pebble.trust },
         ],

@@ -1,8 +1,10 @@
-import { mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { randomBytes, X509Certificate } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import https from 'node:https';
 import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import tls from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GatewayHealth } from '../../src/core/gateway-control.ts';
 import type { GatewaySettings } from '../../src/core/gateway-settings.ts';
@@ -14,6 +16,7 @@ import {
 } from '../../src/drivers/router/gateway/gateway-router.ts';
 import { findGateway } from '../../src/drivers/router/gateway/gateway-process.ts';
 import { GatewayStartError, GatewayUpgradeError, StaleRouterWriteError } from '../../src/errors.ts';
+import { makeLeaf } from '../../src/gateway/tls/x509.ts';
 import { startGatewayLoad, type GatewayLoad } from './gateway-load.ts';
 import { ask, echo, openEvents, openWebSocket } from './router-client.ts';
 import { startInstance, until, type Instance } from './router-instance.ts';
@@ -366,6 +369,68 @@ describe('a gateway that is replaced', () => {
     await rm(elsewhere, { recursive: true });
   });
 
+  it('is kept when the certificates of the next one are of no use, and goes on showing its own', async () => {
+    const file = (name: string): string => path.join(stateDir, name);
+    const good = await makeLeaf(['shop.test'], null, { from: Date.now(), ms: 86_400_000 }, randomBytes(16));
+    const other = await makeLeaf(['shop.test'], null, { from: Date.now(), ms: 86_400_000 }, randomBytes(16));
+    const old = await makeLeaf(
+      ['shop.test'],
+      null,
+      { from: Date.now() - 172_800_000, ms: 86_400_000 },
+      randomBytes(16),
+    );
+    for (const [name, text] of Object.entries({
+      'good.pem': good.certificate,
+      'good.key': good.key,
+      'other.key': other.key,
+      'old.pem': old.certificate,
+      'old.key': old.key,
+    }))
+      await writeFile(file(name), text);
+    const port = await freePort();
+    const withFiles = (certificate: string, key: string): GatewaySettings => ({
+      ...settings,
+      https: {
+        host: '127.0.0.1',
+        port,
+        minVersion: 'TLSv1.2',
+        http2: true,
+        redirect: false,
+        hsts: null,
+        certificates: [{ kind: 'files', certificate: file(certificate), key: file(key) }],
+      },
+    });
+    const shown = (): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const socket = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+          resolve(socket.getPeerX509Certificate()?.fingerprint256 ?? 'none');
+          socket.destroy();
+        });
+        socket.once('error', reject);
+      });
+    await router.upgrade(withFiles('good.pem', 'good.key'), signal);
+    const before = router.pid;
+    const own = new X509Certificate(good.certificate).fingerprint256;
+    for (const [certificate, key, reason] of [
+      ['missing.pem', 'good.key', /missing\.pem cannot be used: it cannot be read \(ENOENT\)\. The old one goes on/],
+      ['good.pem', 'other.key', /other\.key cannot be used: it is not the key of the certificate in .*good\.pem/],
+      ['old.pem', 'old.key', /old\.pem expired on /],
+    ] as const) {
+      const failure = await router.upgrade(withFiles(certificate, key), signal).catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(GatewayUpgradeError);
+      expect((failure as Error).message).toMatch(reason);
+      expect((await router.health(signal)).pid).toBe(before);
+      expect(await shown()).toBe(own);
+    }
+    // Files that became of no use behind it are no reason for a supervisor that has died to stay dead.
+    await writeFile(file('good.key'), 'nonsense');
+    await expect(router.upgrade(withFiles('good.pem', 'good.key'), signal)).rejects.toThrow(/no PEM private key/);
+    process.kill(before, 'SIGKILL');
+    await settled(2, ({ pid }) => pid !== before);
+    // And where nothing can be shown, a replacement makes nothing worse.
+    expect((await router.upgrade(withFiles('good.pem', 'good.key'), signal)).certificates[0]?.shown).toBe('nothing');
+  });
+
   it('opens an address that is added, by hand-over', async () => {
     const running = await load();
     const port = await freePort();
@@ -387,7 +452,7 @@ describe('a gateway that is replaced', () => {
     expect(health.https).toEqual({ host: '127.0.0.1', port });
     await running.more(50);
     expect(running.wrong).toEqual([]);
-    expect(health.certificates).toMatchObject([{ hosts: ['shop.test'], source: 'development' }]);
+    expect(health.certificates).toMatchObject([{ hosts: ['shop.test', '127.0.0.1', '::1'], source: 'development' }]);
     const secure = await new Promise<number>((resolve, reject) => {
       // The authority was made a moment ago; who it is does not matter here.
       const request = https.get(

@@ -1,5 +1,5 @@
 import type { WorkerLoad } from '../../core/gateway-control.ts';
-import type { GatewaySettings } from '../../core/gateway-settings.ts';
+import type { CertificateSource, GatewaySettings } from '../../core/gateway-settings.ts';
 import type { DrainProgress } from '../../core/route-table.ts';
 import type { CurrentSecond, TrafficSecond } from '../../core/traffic.ts';
 import type { Listener } from '../data-plane.ts';
@@ -109,6 +109,11 @@ export type ToSuccessor =
       readonly table: StoredTable;
       /** Null when nobody has it any more: workers do not keep it. */
       readonly dayKey: DayKeyState | null;
+      /**
+       * Somebody asked for the replacement: it is called off when certificates from files cannot be used, other than these,
+       * which could not be used before either. Absent when nobody asked: a gateway that lost its supervisor needs one.
+       */
+      readonly unusableBefore?: readonly CertificateSource[];
     }
   /** After `ready`: nothing is counted by the old one any more. Null when nobody knows (the old one died). */
   | {

@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { isIPv6 } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { CertificateRefusedError } from '../../errors.ts';
 import type { CertificateBundle } from './certificate-bundle.ts';
@@ -32,10 +33,12 @@ export function checkCertificate(
   const chain = chainOf(certificate, certificateFile);
   const [leaf] = chain;
   if (leaf === undefined) throw new CertificateRefusedError(certificateFile, 'it holds no PEM certificate');
-  if (leaf.ca)
+  const hosts = hostsOf(leaf);
+  // `openssl req -x509` makes servers' certificates that say they are an authority's. A real one signs others, or names no host.
+  if (leaf.ca && (hosts.length === 0 || !isSelfSigned(leaf)))
     throw new CertificateRefusedError(
       certificateFile,
-      'its first certificate is that of an authority, not of a server',
+      'its first certificate is that of an authority, not of a server; one that is signed by itself has to name its hosts (subject alternative name)',
     );
   if (!leaf.checkPrivateKey(keyOf(key, keyFile))) {
     throw new CertificateRefusedError(keyFile, `it is not the key of the certificate in ${certificateFile}`);
@@ -50,7 +53,6 @@ export function checkCertificate(
       );
     }
   }
-  const hosts = hostsOf(leaf);
   if (hosts.length === 0)
     throw new CertificateRefusedError(certificateFile, 'it names no host (subject alternative name)');
   const notAfter = Date.parse(leaf.validTo);
@@ -93,8 +95,15 @@ function keyOf(pem: string, file: string): KeyObject {
 /** Names and addresses of the subject alternative name, lower case. */
 function hostsOf(leaf: X509Certificate): string[] {
   const names = leaf.subjectAltName ?? '';
-  return [...names.matchAll(/(?:^|, )(?:DNS|IP Address):([^",\s]+)/g)].map((found) => (found[1] ?? '').toLowerCase());
+  const found = [...names.matchAll(/(?:^|, )(?:DNS|IP Address):([^",\s]+)/g)];
+  return found.map(([, name = '']) => (isIPv6(name) ? shortened(name) : name.toLowerCase()));
 }
+
+/** OpenSSL writes all eight groups of an IPv6 address; everybody else writes it as RFC 5952 has it. */
+const shortened = (address: string): string => new URL(`http://[${address}]`).hostname.slice(1, -1);
+
+const isSelfSigned = (certificate: X509Certificate): boolean =>
+  certificate.subject === certificate.issuer && certificate.verify(certificate.publicKey);
 
 function oneLine(subject: string): string {
   return subject.replaceAll('\n', ', ');

@@ -1,7 +1,15 @@
-import { randomBytes, X509Certificate } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { randomBytes, webcrypto, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import {
+  BasicConstraintsExtension,
+  PemConverter,
+  SubjectAlternativeNameExtension,
+  X509CertificateGenerator,
+} from '@peculiar/x509';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { until } from '../../../test/contract/router-instance.ts';
 import type { CertificateSource } from '../../core/gateway-settings.ts';
@@ -29,8 +37,12 @@ afterEach(async () => {
 });
 
 async function keeperOf(...certificates: readonly CertificateSource[]): Promise<CertificateKeeper> {
+  return await keeperAt('192.0.2.1', ...certificates);
+}
+
+async function keeperAt(host: string, ...certificates: readonly CertificateSource[]): Promise<CertificateKeeper> {
   const keeper = new CertificateKeeper({
-    https: { certificates },
+    https: { host, certificates },
     folder: join(folder, 'state'),
     log: () => {},
     now: () => clock,
@@ -51,6 +63,49 @@ const files = (): CertificateSource => ({ kind: 'files', certificate: file('chai
 
 async function pairOf(hosts: readonly string[], ms = 90 * dayMs, from = clock): Promise<PemPair> {
   return await makeLeaf(hosts, null, { from, ms }, randomBytes(16));
+}
+
+/** What `openssl req -x509` makes: an authority's, with or without names. */
+function openssl(...extensions: readonly string[]): PemPair {
+  const added = extensions.flatMap((extension) => ['-addext', extension]);
+  const options = [
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-days',
+    '9',
+    '-subj',
+    '/CN=a.test',
+  ];
+  const out = ['-keyout', file('made.key'), '-out', file('made.pem')];
+  execFileSync('openssl', ['req', '-x509', ...options, ...added, ...out], { stdio: 'ignore' });
+  return { certificate: readFileSync(file('made.pem'), 'utf8'), key: readFileSync(file('made.key'), 'utf8') };
+}
+
+/** An authority's certificate that another authority has signed. */
+async function authorityBelow(hosts: readonly string[]): Promise<PemPair> {
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+  const [above, keys] = [
+    await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']),
+    await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']),
+  ];
+  const certificate = await X509CertificateGenerator.create({
+    subject: 'CN=below',
+    issuer: 'CN=above',
+    notBefore: new Date(clock),
+    notAfter: new Date(clock + 9 * dayMs),
+    publicKey: keys.publicKey,
+    signingKey: above.privateKey,
+    signingAlgorithm: algorithm,
+    extensions: [
+      new BasicConstraintsExtension(true, 0, true),
+      new SubjectAlternativeNameExtension(hosts.map((value) => ({ type: 'dns', value }))),
+    ],
+  });
+  const key = PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
+  return { certificate: certificate.toString('pem'), key };
 }
 
 async function put(name: string, content: string): Promise<void> {
@@ -122,6 +177,16 @@ describe('files', () => {
       async () => await makeAuthority('x', { from: clock, ms: dayMs }, randomBytes(16)),
       /that of an authority/,
     ],
+    [
+      'one signed by itself, as OpenSSL makes it without being told a host',
+      async () => openssl(),
+      /has to name its hosts/,
+    ],
+    [
+      'an authority’s below another, though it names a host',
+      async () => await authorityBelow(['a.test']),
+      /that of an authority/,
+    ],
   ])('%s leaves the old one in use, and the warning names what is wrong', async (_, broken, reason) => {
     const good = await pairOf(['a.test']);
     await putPair(good);
@@ -138,6 +203,35 @@ describe('files', () => {
     await keeper.tick();
     expect(shown[0]?.hosts).toEqual(['c.test']);
     expect(keeper.warnings).toEqual([]);
+  });
+
+  test('one signed by itself, as OpenSSL makes it when it is told a host, is shown', async () => {
+    await putPair(openssl('subjectAltName=DNS:a.test,IP:127.0.0.1,IP:::1'));
+    const keeper = await keeperOf(files());
+    expect(new X509Certificate(shown[0]?.certificate ?? '').ca).toBe(true);
+    expect(shown[0]?.hosts).toEqual(['a.test', '127.0.0.1', '::1']);
+    expect(keeper.warnings).toEqual([]);
+  });
+
+  test('a gateway does not take another’s place with files of no use, unless they were of none to the other either', async () => {
+    const missing = await keeperOf(files());
+    expect(() => missing.refuseIfWorse([])).toThrow(/chain\.pem cannot be used: it cannot be read \(ENOENT\)\.$/);
+    expect(() => missing.refuseIfWorse(missing.unusable.map(({ source }) => source))).not.toThrow();
+
+    await putPair(await pairOf(['a.test'], dayMs, clock - 10 * dayMs));
+    const expired = await keeperOf(files());
+    expect(shown[0]?.hosts).toEqual(['a.test']);
+    expect(() => expired.refuseIfWorse([])).toThrow(/chain\.pem expired on/);
+
+    await putPair(await pairOf(['b.test']));
+    const good = await keeperOf(files());
+    expect(() => good.refuseIfWorse([])).not.toThrow();
+    // What it has is of use, whatever the files have become since.
+    await put('key.pem', 'nonsense');
+    clock += 61_000;
+    await good.tick();
+    expect(good.warnings).toHaveLength(1);
+    expect(good.unusable).toEqual([]);
   });
 
   test('one that nobody renews is warned of in the last sixth of its life, and shown when there is no other', async () => {
@@ -171,6 +265,16 @@ describe('development', () => {
     await keeperOf({ kind: 'development', hosts: ['other.test'] });
     expect(shown[0]?.hosts).toEqual(['other.test']);
     expect(await readFile(join(folder, 'state', 'development-ca.pem'), 'utf8')).toBe(ca);
+  });
+
+  test('it is for the addresses of this machine, too, when nobody else can reach it', async () => {
+    await keeperAt('127.0.0.1', development);
+    const leaf = new X509Certificate(shown[0]?.certificate ?? '');
+    expect([leaf.checkIP('127.0.0.1'), leaf.checkIP('::1')]).toEqual(['127.0.0.1', '::1']);
+    await keeperAt('127.0.0.1', development);
+    expect(new X509Certificate(shown[0]?.certificate ?? '').fingerprint256).toBe(leaf.fingerprint256);
+    await keeperAt('0.0.0.0', development);
+    expect(shown[0]?.hosts).toEqual(['localhost', 'app.test']);
   });
 
   test('it is renewed after two thirds of thirty days, and when it is asked for', async () => {

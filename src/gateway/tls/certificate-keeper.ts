@@ -1,7 +1,8 @@
 import { watch, type FSWatcher } from 'node:fs';
 import { dirname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { CertificateHealth } from '../../core/gateway-control.ts';
-import type { HttpsSettings } from '../../core/gateway-settings.ts';
+import type { CertificateSource, HttpsSettings } from '../../core/gateway-settings.ts';
 import type { Log } from '../log.ts';
 import { AcmeSource } from './acme-source.ts';
 import type { CertificateBundle } from './certificate-bundle.ts';
@@ -15,7 +16,7 @@ const longestSleepMs = 60_000;
 const settleMs = 200;
 
 export interface KeeperOptions {
-  readonly https: Pick<HttpsSettings, 'certificates'>;
+  readonly https: Pick<HttpsSettings, 'certificates' | 'host'>;
   /** Private to the user of the gateway; made when it is not there. */
   readonly folder: string;
   readonly log: Log;
@@ -52,7 +53,7 @@ export class CertificateKeeper {
         case 'files':
           return new FilesSource(source, around);
         case 'development':
-          return new DevelopmentSource(source.hosts, around);
+          return new DevelopmentSource([...source.hosts, ...addressesOf(options.https.host)], around);
         case 'acme':
           return new AcmeSource(source, {
             ...around,
@@ -114,6 +115,26 @@ export class CertificateKeeper {
 
   get status(): readonly CertificateHealth[] {
     return this.#sources.map(({ status }) => status);
+  }
+
+  /** Certificates from files of which there is none that a client would accept, and why. */
+  get unusable(): readonly { readonly source: CertificateSource; readonly reason: string }[] {
+    return this.#options.https.certificates.flatMap((source, at) => {
+      const keeper = this.#sources[at];
+      const reason = keeper instanceof FilesSource ? keeper.unusable : null;
+      return reason === null ? [] : [{ source, reason }];
+    });
+  }
+
+  /**
+   * For one that shall take another's place, once it is prepared.
+   *
+   * @param before sources that were of no use to the other one either: they are no reason to keep it
+   * @throws Error naming the file, and what is wrong with it, when fewer certificates could be shown from now on
+   */
+  refuseIfWorse(before: readonly CertificateSource[]): void {
+    const worse = this.unusable.find(({ source }) => !before.some((known) => isDeepStrictEqual(known, source)));
+    if (worse !== undefined) throw new Error(worse.reason);
   }
 
   async #prepare(): Promise<void> {
@@ -190,3 +211,7 @@ export class CertificateKeeper {
     this.#settling.unref();
   }
 }
+
+/** Who listens on this machine alone is asked for by address, too. @param host that is listened on */
+const addressesOf = (host: string): readonly string[] =>
+  host === 'localhost' || host === '::1' || host.startsWith('127.') ? ['127.0.0.1', '::1'] : [];

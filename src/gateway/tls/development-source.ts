@@ -21,7 +21,7 @@ export class DevelopmentSource implements SourceInCharge {
   dueAt = 0;
 
   constructor(hosts: readonly string[], around: SourceSurroundings) {
-    this.#hosts = hosts.map((host) => host.toLowerCase());
+    this.#hosts = [...new Set(hosts.map((host) => host.toLowerCase()))];
     this.#around = around;
   }
 

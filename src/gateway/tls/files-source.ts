@@ -38,6 +38,12 @@ export class FilesSource implements SourceInCharge {
     };
   }
 
+  /** Why no client would accept what there is to show; null when there is something. */
+  get unusable(): string | null {
+    if (this.#current === null) return this.#problem;
+    return this.#current.notAfter <= this.#around.now() ? this.#warning() : null;
+  }
+
   renewNow(): void {
     this.dueAt = 0;
   }
