@@ -6,6 +6,7 @@ import { ControlPlaneNotRunningError, ExitStatus } from '../../errors.ts';
 import { runForeground, startDetached } from '../control-process.ts';
 import { listText } from '../render/deployment.ts';
 import { durationText } from '../render/numbers.ts';
+import { remark } from '../render/status.ts';
 import { paint, sign } from '../render/style.ts';
 import type { Verb, VerbContext } from '../verb.ts';
 
@@ -85,28 +86,31 @@ async function waitAndSay(
   client: ReturnType<VerbContext['client']>,
   headline: (info: InfoView) => string,
 ): Promise<void> {
-  const waiting = await untilReady(context, client);
+  const { waiting, notes } = await untilReady(context, client);
   const info = await client.call('info', {});
   say(context, info, headline(info));
-  if (waiting.length > 0 && !context.json) {
+  if (context.json) return;
+  // A certificate that cannot be used, a port that was taken: it is up, and yet something is wrong with it.
+  for (const text of notes) for (const line of remark(context.terminal.style, text)) context.terminal.note(line);
+  if (waiting.length > 0) {
     context.terminal.note(`  Not ready yet: ${waiting.map(readyText).join(', ')}. \`veza status\` says more.`);
   }
 }
 
 /**
  * What was live before comes up again by itself; who reads "up" wants to use it. Waits a while for what is live to be ready,
- * and returns what is not.
+ * and returns what is not, and what else there is to say.
  */
 async function untilReady(
   { terminal, json, now, interrupt }: VerbContext,
   client: ReturnType<VerbContext['client']>,
-): Promise<readonly ServiceStatusView[]> {
+): Promise<{ readonly waiting: readonly ServiceStatusView[]; readonly notes: readonly string[] }> {
   const end = now() + READY_PATIENCE_MS;
   let told = '';
   for (;;) {
-    const { services } = await client.call('status', { query: { environment: null } });
+    const { services, notes } = await client.call('status', { query: { environment: null } });
     const waiting = services.filter(({ stable, ready, wanted }) => stable !== null && ready < wanted);
-    if (waiting.length === 0 || now() >= end) return waiting;
+    if (waiting.length === 0 || now() >= end) return { waiting, notes };
     const text = waiting.map(readyText).join(', ');
     if (text !== told && !json) terminal.note(paint(terminal.style, 'dim', `  ${text} …`));
     told = text;

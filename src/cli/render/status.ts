@@ -90,7 +90,8 @@ function remarks(service: ServiceStatusView, style: Style, now: number): readonl
   return lines;
 }
 
-const remark = (style: Style, text: string): readonly string[] =>
+/** Something that a person must know, in yellow. */
+export const remark = (style: Style, text: string): readonly string[] =>
   wrap(text, style.width - 2).map((line, index) =>
     paint(style, 'yellow', `${index === 0 ? sign(style, 'warning') : ' '} ${line}`),
   );

@@ -23,6 +23,7 @@ import { eventView } from './event-view.ts';
 import type { MaintenanceBook } from './maintenance-book.ts';
 import { mergeStreams } from './merge-streams.ts';
 import type { Notice } from './notice.ts';
+import { startUrl } from './start-url.ts';
 import { maintenanceView, serviceStatus } from './status-view.ts';
 import type { ReleaseShelf } from './release-shelf.ts';
 
@@ -91,7 +92,7 @@ export class LocalControlPlane implements ControlPlane {
       defaultEnvironment: this.#defaultEnvironment(),
       environments: Object.values(platform.environments).map((environment) => ({
         name: environment.name,
-        url: baseUrl(environment),
+        url: startUrl(environment.target),
         gatewayPid: parts.opened().get(environment.name)?.gatewayPid ?? null,
         services: Object.keys(environment.services),
         resources: Object.keys(environment.resources),
@@ -494,7 +495,7 @@ export class LocalControlPlane implements ControlPlane {
     if (route === null) return null;
     const [path = '/'] = route.paths;
     const host = route.hosts.find((pattern) => !pattern.startsWith('*'));
-    return `${host === undefined ? baseUrl(environment) : baseUrl(environment, host)}${path === '/' ? '' : path}`;
+    return `${startUrl(environment.target, host)}${path === '/' ? '' : path}`;
   }
 }
 
@@ -502,12 +503,4 @@ export class LocalControlPlane implements ControlPlane {
 export function defaultEnvironment(platform: Platform): string {
   const names = Object.keys(platform.environments);
   return names.includes('development') ? 'development' : (names[0] ?? 'development');
-}
-
-function baseUrl(environment: Environment, host?: string): string {
-  const { listen, edge } = environment.target;
-  const at = edge.https ?? listen;
-  const anywhere = at.host === '0.0.0.0' || at.host === '::' || at.host === '';
-  const name = host ?? (anywhere ? 'localhost' : at.host.includes(':') ? `[${at.host}]` : at.host);
-  return `${edge.https === null ? 'http' : 'https'}://${name}${edge.https?.port === 443 ? '' : `:${at.port}`}`;
 }
