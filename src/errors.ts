@@ -1039,3 +1039,44 @@ export class CertificateOrderError extends VezaError {
     this.retryAfterMs = retryAfterMs;
   }
 }
+
+/** Another service has the hosts and paths that a release would claim. */
+export class RouteTakenError extends VezaError {
+  readonly code = 'route-taken';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  readonly owner: string;
+  /** @param taken - `how` the owner gives them up: it is removed, deployed as it is declared now, or declared otherwise */
+  constructor(taken: {
+    readonly service: string;
+    readonly environment: string;
+    readonly claim: string;
+    readonly owner: string;
+    readonly how: 'remove' | 'deploy' | 'declare';
+  }) {
+    const { service, environment, claim, owner, how } = taken;
+    super(
+      `${service} is not deployed to ${environment}: its route claims ${claim}, and ${owner} has that there` +
+        `${how === 'remove' ? ', though it is not declared any more' : ''}.`,
+    );
+    this.owner = owner;
+    this.hint = {
+      remove: `Nothing was changed. Take it away (\`veza remove ${owner} -e ${environment}\`), then deploy again.`,
+      deploy: `Nothing was changed. Deploy ${owner} as it is declared now, which gives it up (\`veza deploy ${owner} -e ${environment}\`), then ${service}.`,
+      declare: `Nothing was changed. Give ${service} or ${owner} another host or path in veza.config.ts, then deploy again.`,
+    }[how];
+  }
+}
+
+/** A service is not taken away: it is declared, or a deployment of it is under way. */
+export class RemovalRefusedError extends VezaError {
+  readonly code = 'removal-refused';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  constructor(service: string, environment: string, why: string, hint: string) {
+    super(`${service} is not removed from ${environment}: ${why}.`);
+    this.hint = hint;
+  }
+}

@@ -93,6 +93,11 @@ export const DownRequestSchema = z
   .readonly();
 export type DownRequest = z.output<typeof DownRequestSchema>;
 
+export const RemovalRequestSchema = z
+  .strictObject({ environment, service: z.string().min(1).describe('live, and not declared any more') })
+  .readonly();
+export type RemovalRequest = z.output<typeof RemovalRequestSchema>;
+
 export const GatewayUpgradeRequestSchema = z.strictObject({ environment }).readonly();
 export type GatewayUpgradeRequest = z.output<typeof GatewayUpgradeRequestSchema>;
 

@@ -158,6 +158,9 @@ export const ServiceStatusSchema = z
   .object({
     environment: z.string(),
     service: z.string(),
+    declared: z
+      .boolean()
+      .describe('false: it is live, but the declaration does not name it any more; it stays until it is removed'),
     stable: SlotReleaseSchema.nullable().describe('null when nothing is deployed'),
     candidate: SlotReleaseSchema.nullable(),
     weight: z.number().describe('percent for the candidate'),
@@ -306,6 +309,14 @@ export const DownSchema = z
   })
   .readonly();
 export type DownView = z.infer<typeof DownSchema>;
+
+export const RemovalProgressSchema = z.object({ text: z.string() }).readonly();
+export type RemovalProgressView = z.infer<typeof RemovalProgressSchema>;
+
+export const RemovalSchema = z
+  .object({ environment: z.string(), service: z.string(), instances: z.number().describe('how many it had') })
+  .readonly();
+export type RemovalView = z.infer<typeof RemovalSchema>;
 
 const AddressSchema = z.object({ host: z.string(), port: z.number() }).readonly();
 

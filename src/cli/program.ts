@@ -13,6 +13,7 @@ import { logs } from './commands/logs.ts';
 import { maintenance } from './commands/maintenance.ts';
 import { abort, approve, pause, promote, resume, retry } from './commands/operations.ts';
 import { releases } from './commands/releases.ts';
+import { remove } from './commands/remove.ts';
 import { rollback } from './commands/rollback.ts';
 import { run } from './commands/run.ts';
 import { secrets } from './commands/secrets.ts';
@@ -26,7 +27,7 @@ import { type CliEnvironment, globalOptions, toCommand, type Verb } from './verb
 /** Verbs by what one wants; adding one is a file and a line here. */
 const GROUPS: readonly (readonly [title: string, verbs: readonly Verb[]])[] = [
   ['Begin:', [init, doctor, validate, up, down]],
-  ['Deploy:', [deploy, build, releases, rollback]],
+  ['Deploy:', [deploy, build, releases, rollback, remove]],
   ['Look:', [status, deployments, show, watch, logs, events]],
   ['Act on a deployment:', [pause, resume, promote, abort, retry, approve]],
 ];

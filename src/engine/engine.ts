@@ -9,7 +9,7 @@ import { nextTimer, step, type StepResult } from '../core/rollout/step.ts';
 import { DeploymentActiveError, StoreUnavailableError, VezaError } from '../errors.ts';
 import type { Durability, Journal, NewEntry } from '../store/journal.ts';
 import type { Clock } from './clock.ts';
-import { ENDED, WORLD, type JournaledEnd, type JournaledEvent } from './entries.ts';
+import { ENDED, REMOVED, WORLD, type JournaledEnd, type JournaledEvent, type JournaledRemoval } from './entries.ts';
 
 /** Carries out effects. Rejects with an error; `isUnavailable` tells whether the world said no or could not be asked. */
 export interface Actor {
@@ -140,6 +140,23 @@ export class Engine {
   record(kind: string, body: unknown, durability: Durability): void {
     const { journal, clock, epoch } = this.#parts;
     journal.append([{ time: clock.now(), stream: WORLD, kind, body, epoch }], durability);
+  }
+
+  /**
+   * Journals that a service is taken away. From then on nothing of it is wanted; it may be deployed again as if it had
+   * never been.
+   *
+   * @throws RangeError when a deployment of it is active
+   * @throws StoreUnavailableError when the journal cannot be written; then nothing has changed
+   */
+  remove(environment: string, service: string, by: string): void {
+    const { ledger } = this.#parts;
+    const active = ledger
+      .active()
+      .find(({ plan }) => plan.environment === environment && plan.legs.some((leg) => leg.service === service));
+    if (active !== undefined) throw new RangeError(`${active.plan.id} of ${service} is active`);
+    this.record(REMOVED, { environment, service, by } satisfies JournaledRemoval, 'durable');
+    ledger.remove(environment, service);
   }
 
   /** Stops acting; what is under way is left to the next control plane. */

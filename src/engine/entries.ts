@@ -7,6 +7,16 @@ import type { DeploymentState } from '../core/rollout/state.ts';
 /** Stream of what belongs to no deployment. */
 export const WORLD = 'world';
 
+/** Kind of the entry, in `world`, that takes a service away which nobody declares any more. */
+export const REMOVED = 'removed';
+
+/** Body of an entry of kind `removed`. */
+export interface JournaledRemoval {
+  readonly environment: string;
+  readonly service: string;
+  readonly by: string;
+}
+
 /** Kind of the entry that closes a deployment's stream with its final state, so that it is never folded again. */
 export const ENDED = 'ended';
 

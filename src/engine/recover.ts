@@ -1,5 +1,5 @@
 import { Ledger } from '../core/rollout/ledger.ts';
-import { ENDED, WORLD, type JournaledEnd, type JournaledEvent } from './entries.ts';
+import { ENDED, REMOVED, WORLD, type JournaledEnd, type JournaledEvent, type JournaledRemoval } from './entries.ts';
 import type { Entry, Journal } from '../store/journal.ts';
 
 /**
@@ -13,8 +13,12 @@ export function recover(journal: Journal, onEntry: (entry: Entry) => void = () =
   const open = new Map<string, Entry[]>();
   for (const entry of journal.read(0)) {
     onEntry(entry);
-    if (entry.stream === WORLD) continue;
-    if (entry.kind === ENDED) {
+    if (entry.stream === WORLD) {
+      if (entry.kind !== REMOVED) continue;
+      // All deployments of it had ended by then.
+      const { environment, service } = entry.body as unknown as JournaledRemoval;
+      ledger.remove(environment, service);
+    } else if (entry.kind === ENDED) {
       // Its commit must take effect before later deployments of the same services are folded.
       open.delete(entry.stream);
       ledger.put((entry.body as unknown as JournaledEnd).state);

@@ -44,6 +44,8 @@ export interface RunningEngine {
   open(parts: EnvironmentParts, signal: AbortSignal): Promise<void>;
   /** The router of an environment was started anew: it is told every route again. */
   routerRestarted(name: string): void;
+  /** Takes a service without active deployment away; its route, then its instances, go behind this. See `Engine.remove`. */
+  remove(name: string, service: string, by: string): void;
   /** Lets an environment go; what runs there is not touched. */
   leave(name: string): void;
   /** Goes on with what is active, once the environments that it needs are open. */
@@ -209,6 +211,11 @@ export function startEngine(options: StartOptions): RunningEngine {
     open,
     // While it is being opened, every route is written anyway.
     routerRestarted: (name) => hands.get(name)?.routes.rewrite(),
+    remove(name, service, by) {
+      engine.remove(name, service, by);
+      hands.get(name)?.routes.refresh(service);
+      leftovers.get(name)?.sweep();
+    },
     leave,
     resume() {
       resumed = true;

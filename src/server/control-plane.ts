@@ -6,6 +6,7 @@ import type {
   EventsFilter,
   LogsFilter,
   MaintenanceRequest,
+  RemovalRequest,
   RollbackRequest,
   RunRequest,
   UpRequest,
@@ -25,6 +26,8 @@ import type {
   LogLineView,
   MaintenanceAnswer,
   ReleaseView,
+  RemovalProgressView,
+  RemovalView,
   SecretView,
   StatusView,
   UpProgressView,
@@ -59,6 +62,16 @@ export interface ControlPlane {
   rollback(request: RollbackRequest, by: string): Promise<DeployAnswer>;
   /** Throws the refusal, with what to do instead. `retry` may answer with a new deployment. */
   operate(id: string, operation: Operation, by: string): Promise<DeploymentView>;
+  /**
+   * Takes away what is live and not declared any more; resolves when nothing of it runs. A client that goes away ends the
+   * waiting alone. @throws RemovalRefusedError
+   */
+  removeService(
+    request: RemovalRequest,
+    by: string,
+    onProgress: (progress: RemovalProgressView) => void,
+    signal: AbortSignal,
+  ): Promise<RemovalView>;
   /** Newest first; null means of every service. */
   releases(service: string | null): Promise<readonly ReleaseView[]>;
   build(

@@ -46,6 +46,8 @@ export const handlersFor = (plane: ControlPlane): Handlers => ({
     );
     return { exitStatus };
   },
+  removeService: ({ body }, { by, signal }, emit) =>
+    inOrder(emit, (push) => plane.removeService(body, by, push, signal)),
   releases: ({ query }) => plane.releases(query.service),
   build: ({ body }, { by, signal }, emit) => inOrder(emit, (push) => plane.build(body, by, push, signal)),
   deployments: ({ query }) => plane.deployments(query),

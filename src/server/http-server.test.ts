@@ -146,6 +146,7 @@ describe('every endpoint', () => {
         plane.show(reverted());
         return client.stream('watch', { params: { id: 'dep_12' } }, ignore);
       })(),
+      removeService: await client.stream('removeService', { body: { ...body, service: 'web' } }, ignore),
       up: await client.stream('up', { body }, ignore),
       down: await client.stream('down', { body: {} }, ignore),
     };

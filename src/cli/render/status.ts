@@ -76,7 +76,13 @@ function remarks(service: ServiceStatusView, style: Style, now: number): readonl
     .filter((instance) => instance.reason !== null && instance.state !== 'ready')
     .map((instance) => `${service.service} ${instance.id} is ${instance.state}: ${instance.reason ?? ''}`);
   if (service.note !== null) problems.unshift(`${service.service}: ${service.note}`);
-  const { warm, maintenance } = service;
+  const { warm, maintenance, environment } = service;
+  if (!service.declared) {
+    const keeps = service.url === null ? '' : `, and keeps what users ask of ${service.url}`;
+    problems.unshift(
+      `${service.service} is not declared any more. It stays as it is${keeps}, until \`veza remove ${service.service} -e ${environment}\` takes it away`,
+    );
+  }
   if (maintenance !== null) {
     problems.unshift(
       `${service.service} is under maintenance since ${clockText(maintenance.since, now)}, by ${maintenance.by}: users get a page; \`veza maintenance off ${service.service}\` ends it`,

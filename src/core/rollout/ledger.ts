@@ -54,6 +54,11 @@ export class Ledger {
     }
   }
 
+  /** A service has been taken away: nothing of it is live, and there is nothing to go back to. No deployment of it is active. */
+  remove(environment: string, service: string): void {
+    this.#records.delete(`${environment}/${service}`);
+  }
+
   /** Folds an event of a deployment; for replay. */
   fold(id: DeploymentId, event: DeploymentEvent, now: number): void {
     this.put(step(this.deployment(id), event, now).state);

@@ -1,3 +1,4 @@
+import { claimsOf } from '../route-claims.ts';
 import { formatListenAddress } from '../units/address.ts';
 import { formatDuration } from '../units/duration.ts';
 import { formatPortRange } from '../units/port.ts';
@@ -105,21 +106,17 @@ function checkRoutes(services: readonly Service[], place: Place): Mistake[] {
   const mistakes: Mistake[] = [];
   for (const { name, route } of services) {
     if (route === null) continue;
-    const hosts = route.hosts.length === 0 ? [null] : route.hosts;
-    for (const host of new Set(hosts)) {
-      for (const path of new Set(route.paths)) {
-        const claim = `${host ?? 'every host'}, path ${path}`;
-        const owner = owners.get(claim);
-        if (owner === undefined) owners.set(claim, name);
-        else {
-          mistakes.push(
-            mistake({
-              path: place(name, ['route']),
-              expected: 'hosts and paths that no other service claims',
-              got: `${claim}, which \`${owner}\` claims, too`,
-            }),
-          );
-        }
+    for (const claim of claimsOf(route)) {
+      const owner = owners.get(claim);
+      if (owner === undefined) owners.set(claim, name);
+      else {
+        mistakes.push(
+          mistake({
+            path: place(name, ['route']),
+            expected: 'hosts and paths that no other service claims',
+            got: `${claim}, which \`${owner}\` claims, too`,
+          }),
+        );
       }
     }
   }

@@ -10,6 +10,7 @@ import { dependencyOrder } from '../../core/rollout/train.ts';
 import type { Environment, Strategy } from '../../core/spec/platform.ts';
 import type { Name } from '../../core/units/quantities.ts';
 import type { Engine } from '../../engine/engine.ts';
+import { checkRouteIsFree, type FindRelease } from './route-owners.ts';
 import {
   ConfigurationMissingError,
   NothingToRollBackError,
@@ -22,6 +23,7 @@ export interface DeployParts {
   readonly engine: Engine;
   readonly catalog: ReleaseCatalog;
   readonly claims: Claims;
+  readonly release: FindRelease;
   view(state: DeploymentState): DeploymentView;
 }
 
@@ -113,6 +115,7 @@ function begin(parts: DeployParts, wish: Wish): DeployAnswer {
     if (live?.release === release.id && !force) unchanged.push({ service: release.service, release: release.id });
     else wanted.push({ release, service });
   }
+  for (const { release } of wanted) checkRouteIsFree(parts.ledger, environment, release, parts.release);
   const sorted = inDependencyOrder(wanted);
   const batches = wish.order === 'separate' ? sorted.map((one) => [one]) : sorted.length === 0 ? [] : [sorted];
   const deployments = batches.map((batch) => {

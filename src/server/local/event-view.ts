@@ -1,7 +1,14 @@
 import type { EventView } from '../../api/schemas.ts';
 import type { DeploymentEvent } from '../../core/rollout/event.ts';
 import type { DeploymentPlan } from '../../core/rollout/plan.ts';
-import { ENDED, WORLD, type JournaledEnd, type JournaledEvent } from '../../engine/entries.ts';
+import {
+  ENDED,
+  REMOVED,
+  WORLD,
+  type JournaledEnd,
+  type JournaledEvent,
+  type JournaledRemoval,
+} from '../../engine/entries.ts';
 import type { Entry } from '../../store/journal.ts';
 import { MAINTENANCE, type MaintenanceDecision } from './maintenance-book.ts';
 import { PORT_ASSIGNED, type PortAssignment } from './port-book.ts';
@@ -34,13 +41,19 @@ export type JournaledRouterEvent = Readonly<Record<'environment' | 'kind' | 'mes
 const routerEventOf = (entry: Entry): JournaledRouterEvent | null =>
   entry.kind === ROUTER_EVENT ? (entry.body as unknown as JournaledRouterEvent) : null;
 
-const decisionOf = (entry: Entry): MaintenanceDecision | null =>
-  entry.kind === MAINTENANCE ? (entry.body as unknown as MaintenanceDecision) : null;
+const decisionOf = (entry: Entry): MaintenanceDecision | JournaledRemoval | null =>
+  entry.kind === MAINTENANCE
+    ? (entry.body as unknown as MaintenanceDecision)
+    : entry.kind === REMOVED
+      ? (entry.body as unknown as JournaledRemoval)
+      : null;
 
 function worldText(entry: Entry): string {
   const decision = decisionOf(entry);
   if (decision !== null) {
-    const { service, environment, by, on } = decision;
+    const { service, environment, by } = decision;
+    if (!('on' in decision)) return `${service} is taken away from ${environment}, by ${by}`;
+    const { on } = decision;
     return `maintenance of ${service} in ${environment} ${on === null ? 'is over' : 'begins'}, by ${by}`;
   }
   const befell = routerEventOf(entry);
@@ -126,7 +139,7 @@ function textOf(entry: Entry, event: DeploymentEvent | null, plan: DeploymentPla
     case 'operation':
       return `${event.operation.kind} by ${event.by}`;
     case 'superseded':
-      return `replaced by ${event.by}`;
+      return event.by === entry.stream ? 'its service is taken away' : `replaced by ${event.by}`;
     case 'took-over':
       return `a control plane took over (epoch ${event.epoch})`;
   }

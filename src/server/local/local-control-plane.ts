@@ -1,6 +1,5 @@
-import { statfs } from 'node:fs/promises';
 import { VERSION } from '../../api/version.ts';
-import type { CheckView, DeploymentView, ReleaseView, StatusView } from '../../api/schemas.ts';
+import type { DeploymentView, ReleaseView, StatusView } from '../../api/schemas.ts';
 import type { ArtifactStore } from '../../build/artifact-store.ts';
 import type { Claims } from '../../build/claims.ts';
 import type { ReleaseCatalog } from '../../build/release-catalog.ts';
@@ -19,12 +18,14 @@ import { again, deploy, rollback, type DeployParts } from './deploys.ts';
 import { foundGateway, gatewayView, renewCertificates, routerWarnings, soon, upgradeGateway } from './gateway-view.ts';
 import { deploymentView } from './deployment-view.ts';
 import type { OpenEnvironment } from './environments.ts';
+import { doctor } from './doctor.ts';
 import { eventView } from './event-view.ts';
 import type { MaintenanceBook } from './maintenance-book.ts';
 import { mergeStreams } from './merge-streams.ts';
 import type { Notice } from './notice.ts';
 import { startUrl } from './start-url.ts';
 import { maintenanceView, serviceStatus } from './status-view.ts';
+import { removeService, undeclaredServices } from './removal.ts';
 import type { ReleaseShelf } from './release-shelf.ts';
 
 export interface LocalParts {
@@ -59,7 +60,6 @@ export interface LocalParts {
 }
 
 const never = new AbortController().signal;
-const LOW_DISK_BYTES = 1024 ** 3;
 
 /** The control plane of one project on this machine: the API's methods over the engine. */
 export class LocalControlPlane implements ControlPlane {
@@ -68,12 +68,13 @@ export class LocalControlPlane implements ControlPlane {
 
   constructor(parts: LocalParts) {
     this.#parts = parts;
-    const { catalog, claims, running } = parts;
+    const { catalog, claims, running, shelf } = parts;
     this.#deploys = {
       ledger: running.ledger,
       engine: running.engine,
       catalog,
       claims,
+      release: (id) => (shelf.has(id) ? shelf.get(id as ReleaseId) : null),
       view: (state) => this.#view(state),
     };
   }
@@ -113,12 +114,13 @@ export class LocalControlPlane implements ControlPlane {
       const open = opened().get(key);
       // An environment that nobody has opened or deployed to says nothing, unless it is asked for by name.
       const silent = open === undefined && name === null && key !== this.#defaultEnvironment();
-      for (const service of Object.keys(environment.services)) {
+      for (const service of [...Object.keys(environment.services), ...undeclaredServices(running, environment)]) {
         if (silent && running.ledger.record(key, service).live === null) continue;
         services.push(
           serviceStatus({
             environment: key,
             service,
+            declared: environment.services[service] !== undefined,
             ledger: running.ledger,
             hands: running.isOpen(key) ? running.environment(key) : null,
             url: this.#url(environment, service),
@@ -201,6 +203,18 @@ export class LocalControlPlane implements ControlPlane {
       throw new OperationRefusedError(state.plan.id, operation.kind, state.phase, refused.why, refused.instead);
     }
     return this.#view(this.#parts.running.ledger.deployment(state.plan.id) ?? after);
+  };
+
+  removeService: ControlPlane['removeService'] = async ({ environment: name, service }, by, onProgress, signal) => {
+    await this.#parts.refresh();
+    const environment = this.#environment(name);
+    const { running, changes, maintenance } = this.#parts;
+    const instances = await removeService({ running, changes }, environment, service, by, onProgress, signal);
+    // Whoever declares it again begins anew.
+    if (maintenance.find(environment.name, service) !== null)
+      maintenance.decide({ environment: environment.name, service, on: null, by, at: Date.now() });
+    changes.give();
+    return { environment: environment.name, service, instances };
   };
 
   releases: ControlPlane['releases'] = async (service) => {
@@ -356,43 +370,7 @@ export class LocalControlPlane implements ControlPlane {
     );
   };
 
-  doctor: ControlPlane['doctor'] = async () => {
-    const { journal, stateDir, opened, running } = this.#parts;
-    const checks: CheckView[] = running
-      .troubles()
-      .map((text) => ({ name: 'control plane', state: 'warning', text, fix: null }));
-    const { seq } = journal.head();
-    journal.verify();
-    checks.push({ name: 'journal', state: 'ok', text: `${seq} entries, chain intact`, fix: null });
-    const { bavail, bsize } = await statfs(stateDir);
-    const free = bavail * bsize;
-    checks.push({
-      name: 'disk',
-      state: free < LOW_DISK_BYTES ? 'warning' : 'ok',
-      text: `${(free / 1024 ** 3).toFixed(1)} GiB free for ${stateDir}`,
-      fix: free < LOW_DISK_BYTES ? 'Make room: without it nothing is started or moved.' : null,
-    });
-    for (const [name, environment] of opened()) {
-      const { parts, resources } = environment;
-      for (const text of await parts.runtime.limitations())
-        checks.push({ name: `${name} runtime`, state: 'warning', text, fix: null });
-      const routes = await parts.router.observe(AbortSignal.timeout(5_000));
-      checks.push({
-        name: `${name} gateway`,
-        state: 'ok',
-        text: `${routes.length} ${routes.length === 1 ? 'service' : 'services'} routed`,
-        fix: null,
-      });
-      for (const text of await environment.routerWarnings(soon()))
-        checks.push({ name: `${name} gateway`, state: 'warning', text, fix: null });
-      for (const [resource, driver] of resources) {
-        const { state, address, reason } = await driver.status();
-        const text = `${address}${reason === null ? '' : `: ${reason}`}`;
-        checks.push({ name: `${name} ${resource}`, state: state === 'ready' ? 'ok' : 'warning', text, fix: null });
-      }
-    }
-    return checks;
-  };
+  doctor: ControlPlane['doctor'] = () => doctor(this.#parts);
 
   up: ControlPlane['up'] = async (request, onProgress) => {
     await this.#parts.refresh();
@@ -490,8 +468,16 @@ export class LocalControlPlane implements ControlPlane {
     return service;
   }
 
+  /** What the live release of a service declares; null when there is none. */
+  #liveConfig(environment: string, service: string) {
+    const { running, shelf } = this.#parts;
+    const { live } = running.ledger.record(environment, service);
+    if (live === null || !shelf.has(live.release)) return null;
+    return shelf.get(live.release).config[environment] ?? null;
+  }
+
   #url(environment: Environment, service: string): string | null {
-    const route = environment.services[service]?.route ?? null;
+    const route = (environment.services[service] ?? this.#liveConfig(environment.name, service))?.route ?? null;
     if (route === null) return null;
     const [path = '/'] = route.paths;
     const host = route.hosts.find((pattern) => !pattern.startsWith('*'));

@@ -8,6 +8,8 @@ import type { EnvironmentHands } from '../../engine/actor.ts';
 export interface StatusFacts {
   readonly environment: string;
   readonly service: string;
+  /** False: it is live, and not in the declaration any more. */
+  readonly declared: boolean;
   readonly ledger: Ledger;
   /** Null when the environment's drivers are not started. */
   readonly hands: EnvironmentHands | null;
@@ -29,6 +31,7 @@ export function serviceStatus(facts: StatusFacts): ServiceStatusView {
   return {
     environment,
     service,
+    declared: facts.declared,
     stable: record.live,
     candidate,
     weight: before?.legs[index]?.weight ?? 0,
