@@ -76,7 +76,7 @@ test('https with a certificate for development, declared later: handed over with
   // And people see where the certificate comes from, until when it is valid, and whom to trust.
   const { stdout: shown } = await succeeds(platform.veza(['gateway', 'status']));
   expect(shown).toContain(`https 127.0.0.1:${port}`);
-  expect(shown).toMatch(/localhost +development +in \d+ d/);
+  expect(shown).toMatch(/localhost 127\.0\.0\.1 ::1 +development +in \d+ d/);
   expect(shown).toContain(ca);
 
   // When the redirect is wanted, too: `veza up` hands over by itself.
@@ -94,7 +94,9 @@ test('https with a certificate for development, declared later: handed over with
   load = new SteadyRequests({ url: secure, ca: await readFile(ca, 'utf8'), clients: 8 });
   await load.more(50);
   const [first] = (await gatewayOf(platform)).certificates;
-  expect((await succeeds(platform.veza(['gateway', 'renew', 'localhost']))).stdout).toContain('localhost, expires in');
+  expect((await succeeds(platform.veza(['gateway', 'renew', 'localhost']))).stdout).toContain(
+    'localhost 127.0.0.1 ::1, expires in',
+  );
   await load.more(50);
   const [renewed] = (await gatewayOf(platform)).certificates;
   expect(renewed?.expiresAt).toBeGreaterThan(first?.expiresAt ?? Infinity);
@@ -107,6 +109,59 @@ test('https with a certificate for development, declared later: handed over with
   expect(Object.keys(load.statuses())).toEqual(['200']);
   expect(await curl(`http://localhost:${moved}/`)).toMatch(/^HTTP\/1\.1 308 /);
   expect(await platform.ask()).toBeNull();
+}, 90_000);
+
+test('certificates of no use: a first gateway runs and `veza up` warns; one that shows another goes on', async () => {
+  // Given files that are not there, when the platform is started, it is up, and says so.
+  const platform = await Sandbox.create({ target: { workers: 1 } });
+  sandbox = platform;
+  const port = await freePort('127.0.0.1', 27_200);
+  const file = (name: string): string => join(platform.stateDir, '..', name);
+  const withFiles = (name: string) => ({
+    target: {
+      https: {
+        listen: `127.0.0.1:${port}`,
+        redirect: false,
+        certificates: [{ kind: 'files', certificate: file(`${name}.pem`), key: file(`${name}.key`) }],
+      },
+    },
+  });
+  await platform.declare(withFiles('own'));
+  expect((await succeeds(platform.veza(['up']))).stderr.replaceAll(/\s+/g, ' ')).toMatch(
+    /own\.pem cannot be used: it cannot be read \(ENOENT\)\. Nothing can be shown/,
+  );
+  await succeeds(platform.veza(['deploy', '--dirty']));
+
+  // When the files come, as OpenSSL makes them for a test machine, they are shown without a command.
+  const names = ['-addext', 'subjectAltName=DNS:localhost'];
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=localhost', ...names];
+  await promisify(execFile)('openssl', ['req', '-x509', ...kind, '-keyout', file('own.key'), '-out', file('own.pem')]);
+  const secure = `https://localhost:${port}/`;
+  await expect
+    .poll(() => curl(secure, '--cacert', file('own.pem')).catch(String), { timeout: 15_000 })
+    .toMatch(/ 200 [^]*v1$/);
+  const { stdout, stderr } = await succeeds(platform.veza(['up']));
+  expect(`${stdout}${stderr}`).toContain(`https://localhost:${port}`);
+  expect(`${stdout}${stderr}`).not.toContain('cannot be used');
+
+  // Then files that are not there replace nothing, by whatever command.
+  const before = await gatewayOf(platform);
+  await platform.declare(withFiles('missing'));
+  const refused = await platform.veza(['gateway', 'upgrade']);
+  expect(refused.status).toBe(1);
+  expect(refused.stderr.replaceAll(/\s+/g, ' ')).toMatch(
+    /not replaced: \S+missing\.pem cannot be used.*The old one goes on/,
+  );
+  expect((await gatewayOf(platform)).pid).toBe(before.pid);
+  expect(await curl(secure, '--cacert', file('own.pem'))).toMatch(/ 200 /);
+  await succeeds(platform.veza(['down', '--keep-running']));
+  const kept = await platform.veza(['up']);
+  expect(kept.status).toBe(1);
+  expect(kept.stderr).toContain('missing.pem cannot be used');
+  expect(await curl(secure, '--cacert', file('own.pem'))).toMatch(/ 200 /);
+  await platform.declare(withFiles('own'));
+  await succeeds(platform.veza(['up']));
+  expect((await gatewayOf(platform)).pid).toBe(before.pid);
 }, 90_000);
 
 test('maintenance under traffic: users get the page until it is over, also while there is no control plane', async () => {
