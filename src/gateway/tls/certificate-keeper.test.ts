@@ -1,13 +1,14 @@
-import { execFileSync } from 'node:child_process';
 import { randomBytes, webcrypto, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
   PemConverter,
   SubjectAlternativeNameExtension,
+  SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
 } from '@peculiar/x509';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -65,43 +66,31 @@ async function pairOf(hosts: readonly string[], ms = 90 * dayMs, from = clock): 
   return await makeLeaf(hosts, null, { from, ms }, randomBytes(16));
 }
 
-/** What `openssl req -x509` makes: an authority's, with or without names. */
-function openssl(...extensions: readonly string[]): PemPair {
-  const added = extensions.flatMap((extension) => ['-addext', extension]);
-  const options = [
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-days',
-    '9',
-    '-subj',
-    '/CN=a.test',
-  ];
-  const out = ['-keyout', file('made.key'), '-out', file('made.pem')];
-  execFileSync('openssl', ['req', '-x509', ...options, ...added, ...out], { stdio: 'ignore' });
-  return { certificate: readFileSync(file('made.pem'), 'utf8'), key: readFileSync(file('made.key'), 'utf8') };
-}
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
-/** An authority's certificate that another authority has signed. */
-async function authorityBelow(hosts: readonly string[]): Promise<PemPair> {
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
-  const [above, keys] = [
-    await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']),
-    await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']),
-  ];
+/** An authority's certificate, signed by itself as `openssl req -x509` does it, or by another authority. */
+async function authority(hosts: readonly string[], by: 'itself' | 'another'): Promise<PemPair> {
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const above = by === 'itself' ? keys : await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const certificate = await X509CertificateGenerator.create({
-    subject: 'CN=below',
-    issuer: 'CN=above',
+    subject: 'CN=a.test',
+    issuer: by === 'itself' ? 'CN=a.test' : 'CN=above',
     notBefore: new Date(clock),
     notAfter: new Date(clock + 9 * dayMs),
     publicKey: keys.publicKey,
     signingKey: above.privateKey,
     signingAlgorithm: algorithm,
     extensions: [
-      new BasicConstraintsExtension(true, 0, true),
-      new SubjectAlternativeNameExtension(hosts.map((value) => ({ type: 'dns', value }))),
+      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await AuthorityKeyIdentifierExtension.create(above.publicKey),
+      new BasicConstraintsExtension(true, undefined, true),
+      ...(hosts.length === 0
+        ? []
+        : [
+            new SubjectAlternativeNameExtension(
+              hosts.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value })),
+            ),
+          ]),
     ],
   });
   const key = PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
@@ -179,12 +168,12 @@ describe('files', () => {
     ],
     [
       'one signed by itself, as OpenSSL makes it without being told a host',
-      async () => openssl(),
+      async () => await authority([], 'itself'),
       /has to name its hosts/,
     ],
     [
       'an authority’s below another, though it names a host',
-      async () => await authorityBelow(['a.test']),
+      async () => await authority(['a.test'], 'another'),
       /that of an authority/,
     ],
   ])('%s leaves the old one in use, and the warning names what is wrong', async (_, broken, reason) => {
@@ -206,7 +195,7 @@ describe('files', () => {
   });
 
   test('one signed by itself, as OpenSSL makes it when it is told a host, is shown', async () => {
-    await putPair(openssl('subjectAltName=DNS:a.test,IP:127.0.0.1,IP:::1'));
+    await putPair(await authority(['a.test', '127.0.0.1', '::1'], 'itself'));
     const keeper = await keeperOf(files());
     expect(new X509Certificate(shown[0]?.certificate ?? '').ca).toBe(true);
     expect(shown[0]?.hosts).toEqual(['a.test', '127.0.0.1', '::1']);

@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { webcrypto } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
 import { expect, test } from 'vitest';
 import type { CertificateSource, HttpsSettings } from '../../core/gateway-settings.ts';
 import type { Target } from '../../core/spec/platform.ts';
@@ -54,13 +55,24 @@ test('a route’s own host goes first', () => {
   );
 });
 
-test('of certificates in files it is the host that the certificate names', () => {
+test('of certificates in files it is the host that the certificate names', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'veza-start-url-'));
   try {
     const [certificate, key] = [join(folder, 'chain.pem'), join(folder, 'key.pem')];
-    const names = 'subjectAltName=IP:127.0.0.1,DNS:*.shop.test,DNS:Shop.test';
-    const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=x', '-addext', names];
-    execFileSync('openssl', ['req', '-x509', ...kind, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+    const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+    const made = await X509CertificateGenerator.createSelfSigned({
+      name: 'CN=shop',
+      keys: await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']),
+      signingAlgorithm: algorithm,
+      extensions: [
+        new SubjectAlternativeNameExtension([
+          { type: 'ip', value: '127.0.0.1' },
+          { type: 'dns', value: '*.shop.test' },
+          { type: 'dns', value: 'Shop.test' },
+        ]),
+      ],
+    });
+    writeFileSync(certificate, made.toString('pem'));
     expect(startUrl(target(https('0.0.0.0', 443, { kind: 'files', certificate, key })))).toBe('https://shop.test');
   } finally {
     rmSync(folder, { recursive: true });
