@@ -323,6 +323,11 @@ const AddressSchema = z.object({ host: z.string(), port: z.number() }).readonly(
 export const GatewaySchema = z
   .object({
     environment: z.string(),
+    haproxy: z
+      .object({ pid: z.number(), http: AddressSchema, https: AddressSchema.nullable() })
+      .readonly()
+      .nullable()
+      .describe('the router that users reach, when it is HAProxy: this gateway only carries its streams then'),
     pid: z.number().describe('of the supervisor'),
     version: z.string(),
     generation: z.number().describe('counts replacements'),

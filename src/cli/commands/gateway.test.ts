@@ -43,6 +43,14 @@ describe('the gateway for people', () => {
     expect(text).toContain(note);
   });
 
+  it('says that HAProxy is the router where it is, and what the gateway is for then', () => {
+    const haproxy = { pid: 99, http: { host: '0.0.0.0', port: 80 }, https: null };
+    const relay = gatewayOf({ haproxy, http: { host: '127.0.0.1', port: 40_123 }, https: null });
+    const text = gatewayLines(relay, { style, now: NOW }).join('\n');
+    expect(text).toContain('HAProxy is the router of production  http 0.0.0.0:80\nprocess 99\n');
+    expect(text).toContain('gateway that carries its streams  http 127.0.0.1:40123, for HAProxy alone');
+  });
+
   it('says nothing of what is not there', () => {
     const plain = gatewayOf({ https: null, queues: [], certificates: [], warnings: [] });
     const text = gatewayLines(plain, { style, now: NOW }).join('\n');

@@ -48,7 +48,7 @@ const upgrade: Verb = {
     else {
       const done = paint(style, 'green', sign(style, 'done'));
       terminal.out(
-        `${done} The gateway of ${view.environment} runs as generation ${view.generation}, version ${view.version}.`,
+        `${done} The gateway ${view.haproxy === null ? `of ${view.environment}` : `that carries streams for HAProxy in ${view.environment}`} runs as generation ${view.generation}, version ${view.version}.`,
       );
     }
     return ExitStatus.ok;

@@ -11,12 +11,15 @@ export function gatewayLines(
   view: GatewayView,
   { style, now }: { readonly style: Style; readonly now: number },
 ): readonly string[] {
-  const addresses = [
-    `http ${view.http.host}:${view.http.port}`,
-    ...(view.https === null ? [] : [`https ${view.https.host}:${view.https.port}`]),
-  ];
   const lines = [
-    `${paint(style, 'bold', `gateway of ${view.environment}`)}  ${addresses.join(', ')}`,
+    ...(view.haproxy === null
+      ? [`${paint(style, 'bold', `gateway of ${view.environment}`)}  ${addresses(view)}`]
+      : [
+          `${paint(style, 'bold', `HAProxy is the router of ${view.environment}`)}  ${addresses(view.haproxy)}`,
+          paint(style, 'dim', `process ${view.haproxy.pid}`),
+          '',
+          `${paint(style, 'bold', 'gateway that carries its streams')}  ${addresses(view)}, for HAProxy alone`,
+        ]),
     paint(
       style,
       'dim',
@@ -67,6 +70,9 @@ export function gatewayLines(
   for (const warning of view.warnings) lines.push('', `${paint(style, 'yellow', sign(style, 'warning'))} ${warning}`);
   return lines;
 }
+
+const addresses = ({ http, https }: Pick<GatewayView, 'http' | 'https'>): string =>
+  [`http ${http.host}:${http.port}`, ...(https === null ? [] : [`https ${https.host}:${https.port}`])].join(', ');
 
 function certificateRow(
   { hosts, source, shown, expiresAt, renewAt }: GatewayView['certificates'][number],

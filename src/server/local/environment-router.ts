@@ -8,6 +8,8 @@ import { stopHaproxy } from '../../drivers/router/haproxy/haproxy-router.ts';
 import { routerDrivers } from '../../drivers/router/registry.ts';
 import type { Router, RouterEvent } from '../../drivers/router/router.ts';
 
+import type { RouterEdge } from './router-edge.ts';
+
 export interface EnvironmentGateway {
   health(signal: AbortSignal): Promise<GatewayHealth>;
   /** Replaces it by this version, as it is declared now. */
@@ -19,7 +21,8 @@ export interface EnvironmentGateway {
 /** What shares the traffic of an environment. */
 export interface EnvironmentRouter {
   readonly router: Router;
-  readonly pid: number;
+  /** What users meet. */
+  readonly edge: RouterEdge;
   /** The built-in gateway; behind HAProxy the one that carries streams. */
   readonly gateway: EnvironmentGateway;
   /** What a person must know about it. */
@@ -55,8 +58,8 @@ export async function openRouter(
     const router = await routerDrivers.gateway({ stateDir: folder, settings, onEvent }, signal);
     return {
       router,
-      get pid() {
-        return router.pid;
+      get edge() {
+        return { kind: 'gateway' as const, pid: router.pid, settings: router.settings };
       },
       gateway: gatewayOf(router, () => gatewaySettingsOf(target())),
       warnings: (abort) => router.warnings(abort),
@@ -99,8 +102,8 @@ export async function openRouter(
   };
   return {
     router,
-    get pid() {
-      return router.pid;
+    get edge() {
+      return { kind: 'haproxy' as const, pid: router.pid, settings: { ...settings, http: router.listen } };
     },
     gateway: gatewayOf(streams, () => relaySettings),
     warnings: async (abort) => [...(await router.warnings(abort)), ...(await streams.warnings(abort))],

@@ -13,6 +13,7 @@ import { createConfiguration, resource } from './configuration.ts';
 import { openRouter, type EnvironmentGateway } from './environment-router.ts';
 import type { PortBook } from './port-book.ts';
 import { keepResource } from './resource-keeper.ts';
+import { notAsDeclared, type RouterEdge } from './router-edge.ts';
 import { smokeTests } from './smoke-tests.ts';
 
 /** An environment with its drivers, and what only the control plane needs of them. */
@@ -20,8 +21,10 @@ export interface OpenEnvironment {
   readonly parts: EnvironmentParts;
   readonly secrets: Secrets;
   readonly resources: ReadonlyMap<string, ResourceDriver>;
-  /** Process id of the environment's gateway. */
-  readonly gatewayPid: number;
+  /** What users of the environment meet. */
+  readonly edge: RouterEdge;
+  /** What to do when that is not as declared any more, in words; null when it is. */
+  readonly outdated: string | null;
   readonly gateway: EnvironmentGateway;
   /** What a person must know about the router. */
   readonly routerWarnings: (signal: AbortSignal) => Promise<readonly string[]>;
@@ -125,13 +128,20 @@ export async function openEnvironment(options: OpenOptions, signal: AbortSignal)
   const keepers = [...resources]
     .filter(([key]) => declared().resources[key]?.mode === 'embedded')
     .map(([key, driver]) => keepResource({ name: `${name}: resource ${key}`, driver, log }));
+  const outdated = (): string | null => notAsDeclared(name, declared().target, routing.edge);
   const leaveResources = async (): Promise<void> => void (await Promise.all(keepers.map((end) => end())));
   return {
-    get gatewayPid() {
-      return routing.pid;
+    get edge() {
+      return routing.edge;
+    },
+    get outdated() {
+      return outdated();
     },
     gateway: routing.gateway,
-    routerWarnings: (abort) => routing.warnings(abort),
+    routerWarnings: async (abort) => {
+      const text = outdated();
+      return [...(text === null ? [] : [text]), ...(await routing.warnings(abort))];
+    },
     secrets,
     resources,
     parts: {

@@ -4,6 +4,7 @@ import type { GatewayHealth } from '../../core/gateway-control.ts';
 import { controlSocket, findGateway } from '../../drivers/router/gateway/gateway-process.ts';
 import { GatewayUnreachableError, UnknownNameError } from '../../errors.ts';
 import type { EnvironmentGateway } from './environment-router.ts';
+import type { RouterEdge } from './router-edge.ts';
 
 /** Milliseconds that a gateway has to say how it is. */
 const askMs = 10_000;
@@ -16,11 +17,23 @@ const upgradeMs = 60_000;
 
 export const soon = (): AbortSignal => AbortSignal.timeout(askMs);
 
-/** What a gateway says of itself, as the API shows it. */
-export function gatewayView(environment: string, health: GatewayHealth): GatewayView {
+export interface OpenGateway {
+  readonly gateway: EnvironmentGateway;
+  readonly edge: RouterEdge;
+  /** What the declaration has to say of it by now; null when it is as declared. */
+  readonly outdated: string | null;
+}
+
+/** What a gateway says of itself, as the API shows it. @param open - left out when only the gateway was found */
+export function gatewayView(
+  environment: string,
+  health: GatewayHealth,
+  open: Omit<OpenGateway, 'gateway'> | null,
+): GatewayView {
   const { pid, version, generation, since, listen, https, certificates, services, persisted, warnings } = health;
   return {
     environment,
+    haproxy: open?.edge.kind === 'haproxy' ? haproxyView(open.edge) : null,
     pid,
     version,
     generation,
@@ -36,9 +49,17 @@ export function gatewayView(environment: string, health: GatewayHealth): Gateway
     certificates,
     services,
     persisted,
-    warnings,
+    warnings: [...(open === null || open.outdated === null ? [] : [sentence(open.outdated)]), ...warnings],
   };
 }
+
+const haproxyView = ({ pid, settings: { http, https } }: RouterEdge): GatewayView['haproxy'] => ({
+  pid,
+  http,
+  https: https && { host: https.host, port: https.port },
+});
+
+const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 
 /** The gateway of an environment that this control plane has not opened; it may well carry traffic. */
 export const foundGateway = (stateDir: string, environment: string): Pick<EnvironmentGateway, 'health'> => ({
@@ -66,9 +87,15 @@ export async function routerWarnings(
 /** Replaces the gateway of an environment, and says what happens. */
 export async function upgradeGateway(
   environment: string,
-  gateway: EnvironmentGateway,
+  open: OpenGateway,
   onProgress: (progress: GatewayProgressView) => void,
 ): Promise<GatewayView> {
+  const { gateway, edge } = open;
+  if (edge.kind === 'haproxy') {
+    onProgress({
+      text: `HAProxy (process ${edge.pid}) is the router and goes on; the gateway that carries its streams is replaced`,
+    });
+  }
   const before = await gateway.health(soon());
   onProgress({
     text: `generation ${before.generation} (version ${before.version}, process ${before.pid}) is replaced`,
@@ -78,7 +105,7 @@ export async function upgradeGateway(
   onProgress({ text: `generation ${after.generation} accepts connections with ${active} of its workers` });
   const retired = after.workers.length - active;
   if (retired > 0) onProgress({ text: `${retired} workers of the old one finish what they carry` });
-  return gatewayView(environment, after);
+  return gatewayView(environment, after, open);
 }
 
 /**
@@ -88,10 +115,11 @@ export async function upgradeGateway(
  */
 export async function renewCertificates(
   environment: string,
-  gateway: EnvironmentGateway,
+  open: OpenGateway,
   host: string | null,
   onProgress: (progress: GatewayProgressView) => void,
 ): Promise<GatewayView> {
+  const { gateway } = open;
   const { certificates } = await gateway.health(soon());
   const known = certificates.flatMap(({ hosts }) => hosts);
   const wanted = certificates.filter(({ hosts }) => host === null || hosts.includes(host.toLowerCase()));
@@ -99,7 +127,7 @@ export async function renewCertificates(
   for (const { source, hosts } of wanted) onProgress({ text: `${verbs[source]} ${hosts.join(' ')}` });
   if (!(await gateway.renew(host, AbortSignal.timeout(renewMs))))
     throw new UnknownNameError('host with a certificate', host ?? environment, known);
-  return gatewayView(environment, await gateway.health(soon()));
+  return gatewayView(environment, await gateway.health(soon()), open);
 }
 
 const verbs = { acme: 'ordering', development: 'making', files: 'reading' } as const;

@@ -23,7 +23,8 @@ import { eventView } from './event-view.ts';
 import type { MaintenanceBook } from './maintenance-book.ts';
 import { mergeStreams } from './merge-streams.ts';
 import type { Notice } from './notice.ts';
-import { startUrl } from './start-url.ts';
+import { targetInForce } from './router-edge.ts';
+import { startUrl, type StartAt } from './start-url.ts';
 import { maintenanceView, serviceStatus } from './status-view.ts';
 import { removeService, undeclaredServices } from './removal.ts';
 import type { ReleaseShelf } from './release-shelf.ts';
@@ -93,8 +94,8 @@ export class LocalControlPlane implements ControlPlane {
       defaultEnvironment: this.#defaultEnvironment(),
       environments: Object.values(platform.environments).map((environment) => ({
         name: environment.name,
-        url: startUrl(environment.target),
-        gatewayPid: parts.opened().get(environment.name)?.gatewayPid ?? null,
+        url: startUrl(this.#inForce(environment)),
+        gatewayPid: parts.opened().get(environment.name)?.edge.pid ?? null,
         services: Object.keys(environment.services),
         resources: Object.keys(environment.resources),
         approval: environment.gates.approval,
@@ -146,22 +147,23 @@ export class LocalControlPlane implements ControlPlane {
   gateway: ControlPlane['gateway'] = async (name) => {
     await this.#parts.refresh();
     const environment = this.#environment(name).name;
-    const open = this.#parts.opened().get(environment)?.gateway ?? foundGateway(this.#parts.stateDir, environment);
-    return gatewayView(environment, await open.health(soon()));
+    const open = this.#parts.opened().get(environment);
+    const gateway = open?.gateway ?? foundGateway(this.#parts.stateDir, environment);
+    return gatewayView(environment, await gateway.health(soon()), open ?? null);
   };
 
   upgradeGateway: ControlPlane['upgradeGateway'] = async (name, onProgress) => {
     await this.#parts.refresh();
     const environment = this.#environment(name).name;
-    const { gateway } = await this.#parts.open(environment, never);
-    return upgradeGateway(environment, gateway, onProgress);
+    const open = await this.#parts.open(environment, never);
+    return upgradeGateway(environment, open, onProgress);
   };
 
   renewCertificates: ControlPlane['renewCertificates'] = async (name, host, onProgress) => {
     await this.#parts.refresh();
     const environment = this.#environment(name).name;
-    const { gateway } = await this.#parts.open(environment, never);
-    return renewCertificates(environment, gateway, host, onProgress);
+    const open = await this.#parts.open(environment, never);
+    return renewCertificates(environment, open, host, onProgress);
   };
 
   deployments: ControlPlane['deployments'] = async (filter) => {
@@ -476,12 +478,18 @@ export class LocalControlPlane implements ControlPlane {
     return shelf.get(live.release).config[environment] ?? null;
   }
 
+  /** Where users really are: what is declared since is taken by an upgrade of the gateway. */
+  #inForce(environment: Environment): StartAt {
+    const open = this.#parts.opened().get(environment.name);
+    return open === undefined ? environment.target : targetInForce(open.edge);
+  }
+
   #url(environment: Environment, service: string): string | null {
     const route = (environment.services[service] ?? this.#liveConfig(environment.name, service))?.route ?? null;
     if (route === null) return null;
     const [path = '/'] = route.paths;
     const host = route.hosts.find((pattern) => !pattern.startsWith('*'));
-    return `${startUrl(environment.target, host)}${path === '/' ? '' : path}`;
+    return `${startUrl(this.#inForce(environment), host)}${path === '/' ? '' : path}`;
   }
 }
 

@@ -1,8 +1,14 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import type { CertificateSource } from '../../core/gateway-settings.ts';
+import type { CertificateSource, GatewaySettings } from '../../core/gateway-settings.ts';
 import type { Target } from '../../core/spec/platform.ts';
+
+/** What a target declares, or a router has in force. */
+export interface StartAt {
+  readonly listen: GatewaySettings['http'];
+  readonly edge: Target['edge'];
+}
 
 /**
  * Where a person can begin, without a path: the encrypted address, if there is one. Where it listens on an address and not on
@@ -10,7 +16,7 @@ import type { Target } from '../../core/spec/platform.ts';
  *
  * @param host that a route names; left out: that of the target
  */
-export function startUrl({ listen, edge }: Pick<Target, 'listen' | 'edge'>, host?: string): string {
+export function startUrl({ listen, edge }: StartAt, host?: string): string {
   const at = edge.https ?? listen;
   const isAddress = at.host === '' || isIP(at.host) !== 0;
   const name = host ?? (isAddress ? edge.https?.certificates.flatMap(hostsOf).find(isOneName) : undefined);

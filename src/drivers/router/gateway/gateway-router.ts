@@ -32,6 +32,8 @@ export interface GatewayRouterPlace extends GatewayPlace {
 export interface GatewayRouter extends Router {
   /** Address that users reach. */
   readonly listen: { readonly host: string; readonly port: number };
+  /** What is in force, with the ports that were taken where any was wanted. */
+  readonly settings: GatewaySettings;
   /** Process id of the gateway's supervisor. */
   readonly pid: number;
   current(service: string, signal: AbortSignal): Promise<CurrentSecond | null>;
@@ -92,6 +94,10 @@ class GatewayConnection implements GatewayRouter {
 
   get listen(): { readonly host: string; readonly port: number } {
     return this.#running.health.listen;
+  }
+
+  get settings(): GatewaySettings {
+    return this.#running.health.settings;
   }
 
   get pid(): number {
