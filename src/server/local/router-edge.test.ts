@@ -29,10 +29,16 @@ it.each([
   ['other settings', target({ edge: { ...edge, workers: 3 } }), running(), 'veza gateway upgrade -e staging'],
   ['another router', target({ router: 'haproxy' }), running(), 'veza down --keep-running && veza up'],
   [
+    'other settings of HAProxy',
+    target({ router: 'haproxy', edge: { ...edge, lingerMs: 5 } }),
+    running({ kind: 'haproxy' }),
+    'veza down --keep-running && veza up',
+  ],
+  [
     'another address of HAProxy',
     target({ router: 'haproxy', listen: { host: '127.0.0.1', port: 9090 } }),
     running({ kind: 'haproxy' }),
-    'veza down --keep-running && veza up',
+    'veza down -e staging && veza up -e staging',
   ],
 ])('says where it still listens and what to do when what is declared is %s', (_, declared, now, command) => {
   const text = notAsDeclared('staging', declared, now);

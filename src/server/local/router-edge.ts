@@ -36,10 +36,15 @@ export function notAsDeclared(environment: string, target: Target, edge: RouterE
     ...(settings.https === null ? [] : [`https ${settings.https.host}:${settings.https.port}`]),
   ].join(' and ');
   const what = kind === 'haproxy' ? 'HAProxy' : 'the gateway';
-  // HAProxy takes its settings when it is opened, and so does a router of the other kind.
+  const moves = !isDeepStrictEqual(anyPort(wanted.http, settings.http), settings.http);
+  // A router takes its settings when it is opened; an HAProxy that runs keeps its address even then.
   const how =
-    kind === 'gateway' && target.router === 'gateway'
-      ? `veza gateway upgrade -e ${environment}`
-      : 'veza down --keep-running && veza up';
+    kind !== target.router
+      ? 'veza down --keep-running && veza up'
+      : kind === 'gateway'
+        ? `veza gateway upgrade -e ${environment}`
+        : moves
+          ? `veza down -e ${environment} && veza up -e ${environment}`
+          : 'veza down --keep-running && veza up';
   return `${what} is not as declared: it still listens on ${addresses}, as it was declared before; run \`${how}\``;
 }
