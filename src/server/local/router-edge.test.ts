@@ -32,7 +32,7 @@ it.each([
     'other settings of HAProxy',
     target({ router: 'haproxy', edge: { ...edge, lingerMs: 5 } }),
     running({ kind: 'haproxy' }),
-    'veza down --keep-running && veza up',
+    'veza down -e staging && veza up -e staging',
   ],
   [
     'another address of HAProxy',

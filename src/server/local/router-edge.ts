@@ -36,15 +36,12 @@ export function notAsDeclared(environment: string, target: Target, edge: RouterE
     ...(settings.https === null ? [] : [`https ${settings.https.host}:${settings.https.port}`]),
   ].join(' and ');
   const what = kind === 'haproxy' ? 'HAProxy' : 'the gateway';
-  const moves = !isDeepStrictEqual(anyPort(wanted.http, settings.http), settings.http);
-  // A router takes its settings when it is opened; an HAProxy that runs keeps its address even then.
+  // An HAProxy that runs keeps its addresses; a router of another kind is stopped when the one declared is opened.
   const how =
     kind !== target.router
       ? 'veza down --keep-running && veza up'
       : kind === 'gateway'
         ? `veza gateway upgrade -e ${environment}`
-        : moves
-          ? `veza down -e ${environment} && veza up -e ${environment}`
-          : 'veza down --keep-running && veza up';
+        : `veza down -e ${environment} && veza up -e ${environment}`;
   return `${what} is not as declared: it still listens on ${addresses}, as it was declared before; run \`${how}\``;
 }
