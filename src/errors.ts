@@ -1013,7 +1013,8 @@ export class CertificateRefusedError extends VezaError {
   readonly code = 'certificate-refused';
   readonly exitStatus = ExitStatus.invalid;
   override readonly httpStatus = 422;
-  override readonly hint = 'Put the certificate chain and its key there as docs/tls.md says; the gateway takes them up by itself.';
+  override readonly hint =
+    'Put the certificate chain and its key there as docs/tls.md says; the gateway takes them up by itself.';
   readonly file: string;
   constructor(file: string, reason: string) {
     super(`${file} cannot be used: ${reason}.`);
@@ -1026,7 +1027,8 @@ export class CertificateOrderError extends VezaError {
   readonly code = 'certificate-order';
   readonly exitStatus = ExitStatus.failed;
   override readonly httpStatus = 502;
-  override readonly hint = 'It is tried again by itself; `veza gateway status` says when. What the authority needs is in docs/tls.md.';
+  override readonly hint =
+    'It is tried again by itself; `veza gateway status` says when. What the authority needs is in docs/tls.md.';
   readonly directory: string;
   /** The authority's own word for it (RFC 8555, 6.7), without its prefix; null when it did not answer. */
   readonly problem: string | null;

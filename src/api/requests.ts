@@ -99,7 +99,6 @@ export const RemovalRequestSchema = z
 export type RemovalRequest = z.output<typeof RemovalRequestSchema>;
 
 export const GatewayUpgradeRequestSchema = z.strictObject({ environment }).readonly();
-export type GatewayUpgradeRequest = z.output<typeof GatewayUpgradeRequestSchema>;
 
 export const GatewayRenewRequestSchema = z
   .strictObject({
