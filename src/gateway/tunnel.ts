@@ -148,7 +148,11 @@ export class Tunnel implements Flight, InstanceUser, SocketUser {
     this.#instanceOpen = false;
     const client = this.#client;
     if (!this.#clientOpen) this.#end();
-    else if (connection.errored) client.destroy();
+    else if (this.#closing !== null && this.#closeSentDown && this.#up?.closeSeen !== true) {
+      // The client has been told and has yet to answer: closing before that can cost it the Close (RFC 6455, 7.1.1), above
+      // all when another proxy is in between. `sweep` does not wait for ever.
+      client.resume();
+    } else if (connection.errored) client.destroy();
     else {
       // What was written before, a Close above all, still goes out; a client that does not close is not waited for.
       client.end();
@@ -243,7 +247,10 @@ export class Tunnel implements Flight, InstanceUser, SocketUser {
 
   /** Both sides have said Close, or had the time to: now TCP, first towards the client (RFC 6455, 7.1.1). */
   #finishClosing(): void {
-    this.#client.end(() => this.#instance.endRaw(() => this.reset()));
+    this.#client.end(() => {
+      if (this.#instanceOpen) this.#instance.endRaw(() => this.reset());
+      else this.reset();
+    });
     // A client that does not take the last bytes is not waited for.
     if (this.#clock.now() - (this.#closing?.since ?? 0) > messageGraceMs + closeReplyMs) this.reset();
   }
