@@ -28,6 +28,15 @@ export function busiestOf(pids: readonly number[]): number {
   return busiest.pid;
 }
 
+/** Which of these processes was started last. @throws RangeError when there is none */
+export function newestOf(pids: readonly number[]): number {
+  // Field 22 of stat, counted behind the name, which may hold spaces (proc_pid_stat(5)).
+  const startedAt = (pid: number): number => Number(read(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ')[19] ?? 0);
+  const [newest] = [...pids].sort((a, b) => startedAt(b) - startedAt(a));
+  if (newest === undefined) throw new RangeError('there is no process to choose from');
+  return newest;
+}
+
 /** Seconds that these processes have been on a core so far, all threads, kernel included. */
 export function cpuSeconds(pids: readonly number[]): number {
   let nanoseconds = 0;

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OwnedProcess, runToEnd } from '../../machine/owned-process.ts';
-import { busiestOf, familyOf } from '../../machine/proc.ts';
+import { newestOf, familyOf } from '../../machine/proc.ts';
 import { requirePrograms } from '../../machine/programs.ts';
 import type { Slotful } from '../fleet.ts';
 import { addresses, afterReloadMs, restartMs, type RouterPlace, type StartRouter } from './router.ts';
@@ -37,7 +37,8 @@ export const startHaproxy: StartRouter = async (place) => {
       await sleep(afterReloadMs, undefined, { signal });
     },
     async kill(signal) {
-      process.kill(busiestOf(familyOf(master.pid).filter((pid) => pid !== master.pid)), 'SIGKILL');
+      // Not one that is leaving: the master goes on without it.
+      process.kill(newestOf(familyOf(master.pid).filter((pid) => pid !== master.pid)), 'SIGKILL');
       await master.ended();
       await sleep(restartMs, undefined, { signal });
       master = await start();
