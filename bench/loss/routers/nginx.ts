@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runToEnd } from '../../machine/owned-process.ts';
-import { busiestOf, familyOf } from '../../machine/proc.ts';
+import { familyOf, newestOf } from '../../machine/proc.ts';
 import { requirePrograms } from '../../machine/programs.ts';
 import type { Slotful } from '../fleet.ts';
 import { addresses, afterReloadMs, type RouterPlace, type StartRouter } from './router.ts';
@@ -23,7 +23,7 @@ export const startNginx: StartRouter = async (place) => {
     practice: {
       deployment: 'upstream servers rewritten, `nginx -t`, reload (SIGHUP), 2 s',
       replacement: 'binary upgrade as its manual says: SIGUSR2, then SIGQUIT to the old master',
-      kill: 'the busier of two workers; the master starts another',
+      kill: 'one of two workers; the master starts another',
     },
     async move(_, to, signal) {
       await writeFile(file, configuration(place, to));
@@ -45,7 +45,7 @@ export const startNginx: StartRouter = async (place) => {
     },
     async kill() {
       const parent = await master();
-      process.kill(busiestOf(familyOf(parent).filter((pid) => pid !== parent)), 'SIGKILL');
+      process.kill(newestOf(familyOf(parent).filter((pid) => pid !== parent)), 'SIGKILL');
     },
     async stop() {
       for (const pid of masters) for (const one of familyOf(pid)) process.kill(one, 'SIGKILL');
