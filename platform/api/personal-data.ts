@@ -1,0 +1,101 @@
+import type { ServicePersonalData } from '../people/catalogue.ts';
+
+/** What of a person lies in schema `api`: what an export holds and an erasure removes. */
+export const personalData: ServicePersonalData = {
+  schema: 'api',
+  people: `SELECT person_id AS id FROM profiles UNION SELECT person_id FROM plays UNION SELECT owner_id FROM playlists`,
+  tables: {
+    playlist_tracks: {
+      personal: true,
+      owner: 'playlist_id IN (SELECT playlists.id FROM playlists WHERE playlists.owner_id = $1)',
+      columns: { playlist_id: 'export', position: 'export', track_id: 'export' },
+      erase: 'delete',
+    },
+    playlists: {
+      personal: true,
+      owner: 'owner_id = $1',
+      columns: {
+        id: 'export',
+        owner_id: 'export',
+        name: 'export',
+        visibility: 'export',
+        version: 'technical',
+        created_at: 'export',
+        updated_at: 'export',
+      },
+      erase: 'delete',
+    },
+    plays: {
+      personal: true,
+      owner: 'person_id = $1',
+      columns: {
+        seq: 'technical',
+        id: 'export',
+        person_id: 'export',
+        track_id: 'export',
+        ms: 'export',
+        played_at: 'export',
+      },
+      erase: 'delete',
+    },
+    // With a track go the places that it has in others' playlists and histories (ON DELETE CASCADE).
+    tracks: {
+      personal: true,
+      owner: 'artist_id = $1',
+      columns: {
+        id: 'export',
+        artist_id: 'export',
+        title: 'export',
+        language: 'export',
+        genre: 'export',
+        duration_ms: 'export',
+        bytes: 'export',
+        sha256: 'export',
+        content_type: 'export',
+        state: 'export',
+        created_at: 'export',
+        published_at: 'export',
+        upload_until: 'technical',
+        search: 'technical',
+      },
+      // What has not been uploaded completely is no file yet; it is thrown away with the row's object.
+      file: { key: `'tracks/' || id`, bytes: 'bytes', sha256: 'sha256' },
+      erase: 'delete',
+    },
+    profiles: {
+      personal: true,
+      owner: 'person_id = $1',
+      columns: {
+        person_id: 'export',
+        display_name: 'export',
+        bio: 'export',
+        language: 'export',
+        gender: 'export',
+        version: 'technical',
+        created_at: 'export',
+        updated_at: 'export',
+        search: 'technical',
+      },
+      erase: 'delete',
+    },
+    erasures: {
+      personal: false,
+      why: 'the ledger of erasures: keyed hashes; a sealed id only while the erasure of that person is under way',
+      columns: [
+        'id',
+        'subject',
+        'sealed_person',
+        'state',
+        'done',
+        'requested_at',
+        'erased_at',
+        'settled_at',
+        'due_at',
+        'leased_until',
+        'epoch',
+        'failures',
+        'failed_step',
+      ],
+    },
+  },
+};

@@ -1,0 +1,1 @@
+drop table departures, presence, messages, members, rooms;

@@ -1,0 +1,4 @@
+import { runService } from '../kit/service.ts';
+import { identity } from './service.ts';
+
+await runService(identity);

@@ -1,0 +1,101 @@
+// What names and texts are put together from. Not all ASCII, as names are.
+
+export const languages = ['en', 'fr', 'de', 'es', 'pt', 'wo'] as const;
+export const genders = ['woman', 'man', 'non-binary', null] as const;
+export const genres = ['ambient', 'chanson', 'electronic', 'folk', 'hip-hop', 'jazz', 'mbalax', 'rock'] as const;
+export type Language = (typeof languages)[number];
+export type Gender = (typeof genders)[number];
+export type Genre = (typeof genres)[number];
+
+export const givenNames = [
+  'Aïssa',
+  'Anouk',
+  'Björn',
+  'Chloé',
+  'Diego',
+  'Élise',
+  'Fatou',
+  'Gaël',
+  'Hana',
+  'Inès',
+  'Jörg',
+  'Kofi',
+  'Lena',
+  'Malik',
+  'Noor',
+  'Océane',
+  'Pedro',
+  'Quentin',
+  'Rosa',
+  'Søren',
+  'Tomás',
+  'Ursula',
+  'Yara',
+  'Zoé',
+] as const;
+export const familyNames = [
+  'Almeida',
+  'Bâ',
+  'Cissé',
+  'Dubois',
+  'Ekström',
+  'Faye',
+  'García',
+  'Huber',
+  'Ibarra',
+  'Jansen',
+  'Köhler',
+  'Lefèvre',
+  'Moreau',
+  'Ndiaye',
+  'Oliveira',
+  'Petit',
+  'Quiroga',
+  'Rossi',
+  'Sow',
+  'Traoré',
+  'Ünal',
+  'Vidal',
+  'Weiß',
+  'Zidane',
+] as const;
+export const adjectives = [
+  'blue',
+  'borrowed',
+  'broken',
+  'early',
+  'electric',
+  'endless',
+  'hidden',
+  'late',
+  'little',
+  'lost',
+  'quiet',
+  'second',
+] as const;
+export const nouns = [
+  'bridge',
+  'café',
+  'river',
+  'garden',
+  'harbour',
+  'letter',
+  'mirror',
+  'morning',
+  'orchard',
+  'rain',
+  'station',
+  'window',
+] as const;
+export const remarks = [
+  'listen to this one twice',
+  'who plays the bass here?',
+  'à demain, everybody',
+  'that bridge at the end!',
+  'second track is my favourite',
+  'j’adore',
+  'schön gemacht',
+  'what a chorus',
+  'on repeat since Monday',
+  '¡qué ritmo!',
+] as const;

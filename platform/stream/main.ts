@@ -1,0 +1,4 @@
+import { runService } from '../kit/service.ts';
+import { streamService } from './service.ts';
+
+await runService(streamService);
