@@ -15,18 +15,21 @@ BENCH_TARGETS := $(BENCHES:%=bench-%)
 
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-faults check check-types check-lint check-dead check-format format bench build pack setup clean
+.PHONY: help demo demo-docker test test-faults check check-types check-lint check-dead check-format format bench build pack setup clean
 .PHONY: $(BENCH_TARGETS)
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 	@for name in $(BENCHES); do printf '  make %-14s %s\n' "bench-$$name" "bench/$$name.bench.ts alone"; done
 
-demo: $(BUILT) ## Ship good and bad releases of a small platform under real traffic, and watch
-	@$(NODE) dist/demo/main.js $(ARGS)
+demo: $(BUILT) ## Ship good and bad releases of a music platform while people use it, and watch; TARGET=docker: in containers
+	@$(NODE) dist/demo/main.js $(if $(TARGET),--target $(TARGET)) $(ARGS)
 
-test: $(BUILT) ## Unit, contract and end-to-end tests
-	@$(NODE) scripts/run-tests.ts test unit contract e2e
+demo-docker: ## The same in containers, on a real Docker Engine behind HAProxy
+	@$(MAKE) --no-print-directory demo TARGET=docker
+
+test: $(BUILT) ## Unit, platform, contract and end-to-end tests
+	@$(NODE) scripts/run-tests.ts test unit platform contract e2e
 
 test-faults: $(BUILT) ## Kill the control plane at every journal append (long)
 	@$(NODE) scripts/run-tests.ts test-faults faults
@@ -36,6 +39,7 @@ check: check-types check-lint check-dead check-format ## Types, lint, import dir
 check-types: $(SETUP)
 	@echo 'types'
 	@$(BIN) tsc --noEmit -p tsconfig.json
+	@$(BIN) tsc --noEmit -p platform/tsconfig.json
 
 check-lint: $(SETUP)
 	@echo 'lint and import directions'
@@ -44,6 +48,7 @@ check-lint: $(SETUP)
 check-dead: $(SETUP)
 	@echo 'dead code'
 	@$(BIN) knip
+	@$(BIN) knip --directory platform
 
 check-format: $(SETUP)
 	@echo 'format'
@@ -67,9 +72,10 @@ setup: $(SETUP) ## Install the npm dependencies (the other targets do it by them
 clean: ## Remove what was built
 	rm -rf dist node_modules/.cache/veza node_modules/.veza-setup demo-report.json veza-deploy-*.tgz
 
-$(SETUP): package-lock.json
+$(SETUP): package-lock.json platform/package-lock.json
 	@echo 'npm ci: installing the dependencies'
 	@npm ci --loglevel=error --no-audit --no-fund
+	@npm ci --prefix platform --ignore-scripts --loglevel=error --no-audit --no-fund
 	@touch $@
 
 $(BUILT): $(SETUP) $(SOURCES) scripts/build.mjs tsconfig.json tsconfig.build.json

@@ -88,6 +88,8 @@ export default definePlatform({
       stop: { grace: '10s' },
       // What becomes of an instance that exits: restarted with a growing delay; too often, and it is a crash loop.
       restart: { backoff: '500ms', maxBackoff: '10s', crashLoopAfter: 3, window: '2m' },
+      // A second port for metrics, in METRICS_PORT, where no user gets at any path: `metrics: '/metrics'`. Null: none.
+      metrics: null,
       // Upper bounds of an instance, where the machine can hold them (`veza doctor` says whether it can). "512MB" counts
       // in thousands, "512MiB" in 1024s.
       limits: { memory: '512MiB', cpus: 1 },
@@ -95,7 +97,8 @@ export default definePlatform({
       gates: {
         // A request or a command may be checked, too.
         smoke: ['/ready', { path: '/health', status: 200, timeout: '5s' }],
-        // Run once before the candidate starts. Stable still runs then, so they may add and not take away.
+        // Run once before the candidate starts. Stable still runs then, so they may add and move, and not take away: that is
+        // for `veza migrations contract`, later. `schema: 'api'` would keep them apart from those of other services.
         migrations: { resource: 'db', directory: 'migrations' },
       },
     },
@@ -135,13 +138,22 @@ export default definePlatform({
       keepWarm: '30s',
       // Broken, a release is taken back whatever the comparison says. These are the defaults but for the count.
       limits: { minSuccess: '99%', maxP99: '500ms', minRequests: 50 },
+      // How sure the comparison of both releases must be: `careful`, `balanced` (the default) or `fast`.
+      analysis: 'fast',
       // A newer release that arrives meanwhile: `supersede` (the default), `queue` or `refuse`.
       onNew: 'supersede',
     },
     // What production wants. A step may have a time of its own, and every phase has a deadline.
     careful: {
       kind: 'canary',
-      steps: [{ weight: 1, hold: '5m' }, 5, 25, 50],
+      // Before any user is on the candidate it gets copies of requests that cannot change anything; answers are compared.
+      steps: [{ mirror: '1m', share: '20%' }, { weight: 1, hold: '5m' }, 5, 25, 50],
+      // The word's numbers, but for what is said here; and what is compared besides errors and latency.
+      analysis: {
+        level: 'careful',
+        bake: '2m',
+        metrics: { 'bad requests': { from: 'client-errors', weight: '5%' } },
+      },
       hold: '2m',
       watch: '10m',
       keepWarm: '1h',

@@ -22,6 +22,7 @@ const { status, signal } = spawnSync(
     join(root, 'node_modules/vitest/vitest.mjs'),
     'run',
     ...projects.flatMap((project) => ['--project', project]),
+    `--reporter=${join(root, 'scripts/failed-names-reporter.ts')}`,
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${path}`,

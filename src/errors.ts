@@ -622,6 +622,80 @@ export class MigrationFailedError extends VezaError {
   }
 }
 
+/** A service declares no migrations in an environment. */
+export class NoMigrationsError extends VezaError {
+  readonly code = 'no-migrations';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint = 'Declare them as a gate of the service: `gates: { migrations: { directory } }`.';
+  constructor(service: string, environment: string, why = 'has no migrations') {
+    super(`${service} ${why} in ${environment}.`);
+  }
+}
+
+/** A contract migration is not run: a release that needs what it takes away can still get traffic. */
+export class ContractRefusedError extends VezaError {
+  readonly code = 'contract-refused';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  /** @param reasons - a line each: which migration, and who needs what it takes away until when, or what must come before it */
+  constructor(service: string, environment: string, reasons: readonly string[], hint: string) {
+    super(
+      `No contract migration of ${service} is run in ${environment}:\n${reasons.map((reason) => `  ${reason}`).join('\n')}`,
+    );
+    this.hint = `Nothing was changed. ${hint}`;
+  }
+}
+
+/** Migrations are not taken back: a release that uses them can get traffic, or they cannot be taken back at all. */
+export class UndoRefusedError extends VezaError {
+  readonly code = 'undo-refused';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  constructor(service: string, environment: string, reasons: readonly string[], hint: string) {
+    super(
+      `No migration of ${service} is taken back in ${environment}:\n${reasons.map((reason) => `  ${reason}`).join('\n')}`,
+    );
+    this.hint = `Nothing was changed. ${hint}`;
+  }
+}
+
+/** A release needs a form of the database that a contract migration has taken away. */
+export class OldFormGoneError extends VezaError {
+  readonly code = 'old-form-gone';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  readonly release: string;
+  constructor(service: string, environment: string, release: string, contracts: readonly string[]) {
+    super(
+      `${release} of ${service} is not started in ${environment}: it needs what ${contracts.join(' and ')} took away from the database.`,
+    );
+    this.release = release;
+    this.hint =
+      'Deploy a release whose migrations hold that file, or bring the old form back first with ' +
+      `\`veza migrations undo ${service} -e ${environment}\`.`;
+  }
+}
+
+/** A rollback would start a release whose migrations have been taken back. */
+export class MigrationUndoneError extends VezaError {
+  readonly code = 'migration-undone';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  readonly release: string;
+  constructor(service: string, environment: string, release: string, migrations: readonly string[]) {
+    super(
+      `${release} of ${service} is not brought back in ${environment}: ${migrations.join(' and ')} of it was taken back, and a rollback runs no migrations.`,
+    );
+    this.release = release;
+    this.hint = `Deploy it, which runs them: \`veza deploy ${service} --release ${release} -e ${environment}\`.`;
+  }
+}
+
 /** The process runtime's state folder cannot be made or written. */
 export class RuntimeFolderError extends VezaError {
   readonly code = 'runtime-folder';
@@ -632,6 +706,93 @@ export class RuntimeFolderError extends VezaError {
   constructor(directory: string, detail: string) {
     super(`The state of instances cannot be written to ${directory}: ${detail}.`);
     this.directory = directory;
+  }
+}
+
+/** No base image can be made of this machine. */
+export class BaseImageError extends VezaError {
+  readonly code = 'base-image';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 500;
+  override readonly hint = 'Install the libraries that Node needs, or declare a base image by its digest.';
+  constructor(why: string) {
+    super(`No base image can be made of this machine: ${why}.`);
+  }
+}
+
+/** A rule refuses the image of a release: it does not run. */
+export class ImageRefusedError extends VezaError {
+  readonly code = 'image-refused';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  /** @param findings what refuses it, in words, the first of them worst */
+  constructor(service: string, findings: readonly string[]) {
+    const [first = 'no reason', ...others] = findings;
+    super(`The image of ${service} is refused: ${first}${others.length === 0 ? '' : ` (and ${others.length} more)`}.`);
+    this.hint = `\`veza image scan ${service}\` tells everything that was found, and what to do about each.`;
+  }
+}
+
+/** Nobody answers at a Docker Engine's address, or we may not ask. */
+export class DockerUnreachableError extends VezaError {
+  readonly code = 'docker-unreachable';
+  readonly exitStatus = ExitStatus.unreachable;
+  override readonly httpStatus = 503;
+  override readonly hint: string;
+  constructor(host: string, cause: Error) {
+    const why = 'code' in cause ? DOCKER_REASONS[String(cause.code)] : undefined;
+    super(`The Docker Engine at ${host} cannot be reached: ${why ?? cause.message}.`, { cause });
+    this.hint =
+      'code' in cause && cause.code === 'EACCES'
+        ? 'Let this user use Docker (group `docker`), or run as one who may.'
+        : 'Start it (`systemctl start docker`), or declare where it is: `target.socket`.';
+  }
+}
+
+const DOCKER_REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such socket',
+  ECONNREFUSED: 'it does not run',
+  EACCES: 'this user may not use the socket',
+};
+
+/** The network of an environment's containers cannot be had. */
+export class DockerNetworkError extends VezaError {
+  readonly code = 'docker-network';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 409;
+  override readonly hint =
+    'Declare another `target.subnet`, or see with `docker network ls` and `ip route` who has this one.';
+  constructor(name: string, why: string) {
+    super(`The network ${name} cannot be used: ${why.replace(/\.$/, '')}.`);
+  }
+}
+
+/** A Docker Engine would not do what was asked of it. */
+export class DockerRefusedError extends VezaError {
+  readonly code = 'docker-refused';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 502;
+  override readonly hint: string;
+  constructor(what: string, message: string) {
+    super(`The Docker Engine would not ${what}: ${message}.`);
+    this.hint = /no space left/i.test(message)
+      ? 'Its disk is full: make room where its data is (`docker system df`, `docker system prune`).'
+      : 'Its own log says more (`journalctl -u docker`).';
+  }
+}
+
+/** The target of an environment is of another kind than what still runs there. */
+export class RuntimeChangedError extends VezaError {
+  readonly code = 'runtime-changed';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 409;
+  override readonly hint: string;
+  constructor(environment: string, before: string, now: string, slots: number) {
+    super(
+      `The target of ${environment} is \`${now}\` now, but ${slots === 1 ? 'a slot' : `${slots} slots`} of it still run on \`${before}\`.`,
+    );
+    this.hint = `Declare \`kind: '${before}'\` again, run \`veza down -e ${environment}\`, and then change it.`;
   }
 }
 
@@ -1080,5 +1241,53 @@ export class RemovalRefusedError extends VezaError {
   constructor(service: string, environment: string, why: string, hint: string) {
     super(`${service} is not removed from ${environment}: ${why}.`);
     this.hint = hint;
+  }
+}
+
+/** Nothing is kept of what a deployment was judged by. */
+export class EvidenceNotKeptError extends VezaError {
+  readonly code = 'evidence-not-kept';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 404;
+  override readonly hint: string;
+  readonly deployment: string;
+  /** @param wasExposed users or copies were on its candidate, so there has been evidence */
+  constructor(deployment: string, wasExposed: boolean) {
+    super(
+      wasExposed
+        ? `Nothing is kept any more of what ${deployment} was judged by.`
+        : `${deployment} was not judged: nobody was on its candidate.`,
+    );
+    this.deployment = deployment;
+    this.hint = wasExposed
+      ? 'Records of the newest 200 deployments of an environment are kept; `veza show` has what was measured at the verdict.'
+      : '`veza show` says what became of it.';
+  }
+}
+
+/** A report could not be written where it was wanted. */
+export class ReportNotWrittenError extends VezaError {
+  readonly code = 'report-not-written';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly hint = 'Name another file with `--output FILE`, or print it with `--output -`.';
+  readonly file: string;
+  constructor(file: string, why: string) {
+    super(`The report could not be written to ${file}: ${why}.`);
+    this.file = file;
+  }
+}
+
+/** An image could not be read as a whole, so nothing can be said about it. */
+export class ImageUnreadableError extends VezaError {
+  readonly code = 'image-unreadable';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 422;
+  override readonly hint: string;
+  readonly image: string;
+  /** @param where a layer, an entry or a document of the image, in words */
+  constructor(image: string, where: string, why: string, hint?: string) {
+    super(`The image ${image} cannot be scanned: ${where}: ${why}.`);
+    this.image = image;
+    this.hint = hint ?? 'What cannot be read does not pass. Build the image again, or have whoever made it look at it.';
   }
 }

@@ -1,5 +1,5 @@
 // What `import … from 'veza-deploy'` gives to a veza.config.ts.
-export { definePlatform, secret } from './core/spec/declaration.ts';
+export { address, definePlatform, secret } from './core/spec/declaration.ts';
 export type {
   HealthDeclaration,
   EnvironmentDeclaration,

@@ -80,6 +80,41 @@ const wrong: readonly (Fixture & { readonly rule: string })[] = [
   },
   { path: 'src/engine/outside.ts', source: importing('../../test/target.ts'), rule: 'veza(import-directions)' },
   { path: 'src/elsewhere/unknown-part.ts', source: importing('../core/target.ts'), rule: 'veza(import-directions)' },
+  // the platform that is deployed stands alone
+  {
+    path: 'src/engine/to-platform.ts',
+    source: importing('../../platform/kit/target.ts'),
+    rule: 'veza(import-directions)',
+  },
+  {
+    path: 'src/engine/to-platform.test.ts',
+    source: importing('../../platform/kit/target.ts'),
+    rule: 'veza(import-directions)',
+  },
+  { path: 'platform/api/to-src.ts', source: importing('../../src/core/target.ts'), rule: 'veza(import-directions)' },
+  {
+    path: 'platform/api/to-src.test.ts',
+    source: importing('../../src/core/target.ts'),
+    rule: 'veza(import-directions)',
+  },
+  { path: 'platform/kit/to-api.ts', source: importing('../api/target.ts'), rule: 'veza(import-directions)' },
+  { path: 'platform/chat/to-api.ts', source: importing('../api/target.ts'), rule: 'veza(import-directions)' },
+  { path: 'platform/api/to-rig.ts', source: importing('../rig/target.ts'), rule: 'veza(import-directions)' },
+  {
+    path: 'platform/elsewhere/unknown-part.ts',
+    source: importing('../kit/target.ts'),
+    rule: 'veza(import-directions)',
+  },
+  {
+    path: 'platform/kit/barrel.ts',
+    source: "export * from './target.ts';\n",
+    rule: 'veza(no-barrel)',
+  },
+  {
+    path: 'platform/rig/exec.ts',
+    source: "import { exec } from 'node:child_process';\nexport const it = exec;\n",
+    rule: 'veza(no-shell)',
+  },
   // the core is pure
   {
     path: 'src/core/a/node.ts',
@@ -190,6 +225,8 @@ const right: readonly Fixture[] = [
   { path: 'src/engine/to-store.ts', source: importing('../store/target.ts') },
   { path: 'src/server/to-engine.ts', source: importing('../engine/target.ts') },
   { path: 'src/cli/commands/to-api.ts', source: importing('../../api/target.ts') },
+  { path: 'platform/api/to-kit.ts', source: importing('../kit/target.ts') },
+  { path: 'platform/kit/to-rig.test.ts', source: importing('../rig/target.ts') },
   { path: 'src/core/a/given-time.ts', source: 'export const it = (now: number): Date => new Date(now);\n' },
   {
     path: 'src/core/a/waits.test.ts',
@@ -215,6 +252,9 @@ const targets = [
   'src/drivers/router',
   'src/drivers/router/gateway',
   'test',
+  'platform/kit',
+  'platform/api',
+  'platform/rig',
 ].map((folder): Fixture => ({ path: `${folder}/target.ts`, source: declares }));
 
 let folder: string;
@@ -230,7 +270,7 @@ beforeAll(() => {
   }
   const { stdout, stderr } = spawnSync(
     process.execPath,
-    [join(root, 'node_modules/.bin/oxlint'), '--type-aware', '--format=json', 'src'],
+    [join(root, 'node_modules/.bin/oxlint'), '--type-aware', '--format=json', 'src', 'platform'],
     { cwd: folder, encoding: 'utf8' },
   );
   if (!stdout.includes('"diagnostics"')) throw new Error(`oxlint did not run: ${stdout}${stderr}`);

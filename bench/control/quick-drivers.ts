@@ -31,6 +31,7 @@ export function quickRuntime(): Runtime {
     })),
   });
   return {
+    machine: '127.0.0.1',
     limitations: async () => [],
     reserve: async () => {},
     apply: async (desire) => {
@@ -49,6 +50,7 @@ export function quickRuntime(): Runtime {
       throw new Error('not measured here');
     },
     run: async () => 0,
+    dismantle: async () => undefined,
     close: async () => {},
   };
 }

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../../src/cli/free-port.ts';
+import { freePort } from '../../src/system/free-port.ts';
 import { OwnedProcess, runToEnd } from '../machine/owned-process.ts';
 import { compiled, requirePrograms } from '../machine/programs.ts';
 import { cores } from './measure.ts';

@@ -22,6 +22,8 @@ import {
 export interface Extent {
   readonly rounds: number;
   readonly saturationSeconds: number;
+  /** Of these there are more, and shorter ones: a pause of the machine falls into one run, and the median leaves it out. */
+  readonly latencyRounds: number;
   readonly latencySeconds: number;
   readonly webSockets: readonly number[];
 }
@@ -137,7 +139,7 @@ async function latencies(
         .map(({ requestsPerSecond }) => requestsPerSecond),
     );
   const samples: LatencySample[] = [];
-  for (let round = 0; round < extent.rounds; round += 1) {
+  for (let round = 0; round < extent.latencyRounds; round += 1) {
     for (const workload of names) {
       // Our own points for all: "at the same rate" is then asked where it matters to our users.
       const shared = (workload === smallGet ? ownShares : [loadedShare]).map(

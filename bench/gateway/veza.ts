@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { freePort } from '../../src/cli/free-port.ts';
+import { freePort } from '../../src/system/free-port.ts';
 import type { GatewaySettings } from '../../src/core/gateway-settings.ts';
 import { plainEdge, type RouteTableEntry } from '../../src/core/route-table.ts';
 import { createGatewayRouter, stopGateway } from '../../src/drivers/router/gateway/gateway-router.ts';

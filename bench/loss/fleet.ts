@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { freePort } from '../../src/cli/free-port.ts';
+import { freePort } from '../../src/system/free-port.ts';
 import type { Endpoint } from '../../src/core/route-table.ts';
 import { OwnedProcess } from '../machine/owned-process.ts';
 

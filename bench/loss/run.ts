@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../src/cli/free-port.ts';
+import { freePort } from '../../src/system/free-port.ts';
 import type { LoadReport, LoadSnapshot } from '../../src/load/report.ts';
 import { Client } from './client.ts';
 import { Fleet, type Slotful } from './fleet.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { freePort } from '../../src/cli/free-port.ts';
+import { freePort } from '../../src/system/free-port.ts';
 import type { Router } from '../../src/drivers/router/router.ts';
 import { errorsOf, saturate, openLoopCommand, type OpenLoop } from '../gateway/measure.ts';
 import type { Slotful } from '../loss/fleet.ts';

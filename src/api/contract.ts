@@ -1,5 +1,16 @@
 import { z } from 'zod';
 import { endpoint } from './endpoint.ts';
+import { EvidenceRecordSchema } from './evidence-schemas.ts';
+import { ExplanationSchema } from './explanation-schemas.ts';
+import { ImageScanProgressSchema, ImageScanRequestSchema, ImageScanSchema } from './image-schemas.ts';
+import {
+  ContractRequestSchema,
+  MigrationProgressSchema,
+  MigrationsQuerySchema,
+  MigrationsSchema,
+  UndoRequestSchema,
+} from './migration-schemas.ts';
+import { ForecastRequestSchema, ForecastSchema } from './forecast-schemas.ts';
 import {
   BuildRequestSchema,
   DeploymentsQuerySchema,
@@ -219,6 +230,18 @@ export const contract = {
     answer: BuildSchema,
     problems: ['unknown-name'],
   }),
+  scanImages: endpoint({
+    ...plain,
+    operation: 'scanImages',
+    method: 'POST',
+    path: '/v1/images/scans',
+    tag: 'releases',
+    summary: 'Check the images of releases by every rule; makes them where there are none yet',
+    body: ImageScanRequestSchema,
+    item: ImageScanProgressSchema,
+    answer: list(ImageScanSchema),
+    problems: ['unknown-name', 'not-deployed'],
+  }),
   deployments: endpoint({
     ...plain,
     operation: 'deployments',
@@ -239,7 +262,19 @@ export const contract = {
     summary: 'Bring services of an environment to releases; it goes on without the client',
     body: DeployRequestSchema,
     answer: DeployAnswerSchema,
-    problems: ['unknown-name', 'route-taken'],
+    problems: ['unknown-name', 'route-taken', 'old-form-gone'],
+  }),
+  forecast: endpoint({
+    ...plain,
+    operation: 'forecast',
+    method: 'POST',
+    path: '/v1/environments/{environment}/plan',
+    tag: 'deployments',
+    summary: 'What a deployment now would do: stages, how long, which faults are seen when, gates; nothing is touched',
+    params: z.object({ environment: z.string().min(1).describe('`-` means the default one') }).readonly(),
+    body: ForecastRequestSchema,
+    answer: ForecastSchema,
+    problems: ['unknown-name'],
   }),
   rollback: endpoint({
     ...plain,
@@ -250,7 +285,7 @@ export const contract = {
     summary: 'Bring services of an environment back to an earlier release',
     body: RollbackRequestSchema,
     answer: DeployAnswerSchema,
-    problems: ['unknown-name', 'route-taken'],
+    problems: ['unknown-name', 'route-taken', 'old-form-gone', 'migration-undone'],
   }),
   deployment: endpoint({
     ...plain,
@@ -261,6 +296,29 @@ export const contract = {
     summary: 'One deployment',
     params: deploymentId,
     answer: DeploymentSchema,
+    problems: ['unknown-name'],
+  }),
+  evidence: endpoint({
+    ...plain,
+    operation: 'evidence',
+    method: 'GET',
+    path: '/v1/deployments/{id}/evidence',
+    tag: 'deployments',
+    summary:
+      'What the verdicts of a deployment were computed from, second by second: a record for each leg that was exposed',
+    params: deploymentId,
+    answer: list(EvidenceRecordSchema),
+    problems: ['unknown-name', 'evidence-not-kept', 'store-unavailable'],
+  }),
+  explanation: endpoint({
+    ...plain,
+    operation: 'explanation',
+    method: 'GET',
+    path: '/v1/deployments/{id}/explanation',
+    tag: 'deployments',
+    summary: 'Why a deployment was judged as it was: metric, routes, failed requests, lines of the log, what changed',
+    params: deploymentId,
+    answer: ExplanationSchema,
     problems: ['unknown-name'],
   }),
   watch: endpoint({
@@ -299,6 +357,49 @@ export const contract = {
     answer: ended,
     resumable: true,
     problems: ['unknown-name'],
+  }),
+  migrations: endpoint({
+    ...plain,
+    operation: 'migrations',
+    method: 'GET',
+    path: '/v1/migrations',
+    tag: 'migrations',
+    summary: 'Migrations of live services: applied, pending, and contracts with what they wait for',
+    query: MigrationsQuerySchema,
+    answer: list(MigrationsSchema),
+    problems: ['unknown-name', 'not-deployed', 'no-migrations', 'resource-unavailable'],
+  }),
+  contractMigrations: endpoint({
+    ...plain,
+    operation: 'contractMigrations',
+    method: 'POST',
+    path: '/v1/migrations/contract',
+    tag: 'migrations',
+    summary: 'Run the contract migrations of a live release, once no release that needs the old form can get traffic',
+    body: ContractRequestSchema,
+    item: MigrationProgressSchema,
+    answer: MigrationsSchema,
+    problems: [
+      'unknown-name',
+      'not-deployed',
+      'no-migrations',
+      'contract-refused',
+      'migration-files',
+      'migration-failed',
+    ],
+  }),
+  undoMigrations: endpoint({
+    ...plain,
+    operation: 'undoMigrations',
+    method: 'POST',
+    path: '/v1/migrations/undo',
+    tag: 'migrations',
+    summary:
+      'Take back what was applied last, or everything above a number, once no release that uses it can get traffic',
+    body: UndoRequestSchema,
+    item: MigrationProgressSchema,
+    answer: MigrationsSchema,
+    problems: ['unknown-name', 'not-deployed', 'no-migrations', 'undo-refused', 'migration-failed'],
   }),
   secrets: endpoint({
     ...plain,

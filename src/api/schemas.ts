@@ -16,6 +16,7 @@ const ACTIVE_PHASES = [
   'migrating',
   'starting',
   'checking',
+  'mirroring',
   'stepping',
   'switched',
   'watching',
@@ -65,8 +66,36 @@ const ArmEvidenceSchema = z
   })
   .readonly();
 
+const MetricTotalsSchema = z.object({ events: z.number(), total: z.number() }).readonly();
+
+export const MetricEvidenceSchema = z
+  .object({
+    metric: z.string().describe('`errors`, `latency p99`, or the name that was declared'),
+    worse: z.number().describe('e-value that the candidate is worse in this metric'),
+    needed: z.number().describe('by itself it takes the release back at this'),
+    notWorse: z.number().nullable().describe('e-value that it is not; null: no promotion waits for this metric'),
+    shownAt: z.number().describe('not worse counts as shown from here on'),
+    dispersion: z.number().describe('how many events come at once; each counts as one by so many'),
+    candidate: MetricTotalsSchema,
+    stable: MetricTotalsSchema,
+  })
+  .readonly();
+
 export const EvidenceSchema = z
-  .object({ summary: z.string(), candidate: ArmEvidenceSchema, stable: ArmEvidenceSchema })
+  .object({
+    summary: z.string(),
+    candidate: ArmEvidenceSchema,
+    stable: ArmEvidenceSchema,
+    metrics: list(MetricEvidenceSchema).exactOptional(),
+    worse: z.number().exactOptional().describe('combined e-value that the candidate is worse'),
+    threshold: z.number().exactOptional().describe('the combined e-value at which it is taken back'),
+    rule: z
+      .enum(['comparison', 'past', 'limits', 'breaker', 'mirror', 'metric-limit'])
+      .nullable()
+      .exactOptional()
+      .describe('what the verdict rests on; null while there is none'),
+    since: z.number().nullable().exactOptional().describe('UTC seconds since when the candidate is worse, about'),
+  })
   .readonly();
 
 export const LegSchema = z
@@ -80,7 +109,10 @@ export const LegSchema = z
     ready: z.number().describe('candidate instances ready'),
     instances: z.number().describe('full size of a slot'),
     stableReady: z.number().nullable(),
-    note: z.string().nullable().describe('why the candidate is not (all) ready, in words'),
+    note: z
+      .string()
+      .nullable()
+      .describe('why the candidate is not (all) ready, or which metric cannot be asked, in words'),
     verdict: VerdictSchema,
     evidence: EvidenceSchema.nullable(),
     traffic: z.object({ stable: ArmTrafficSchema, candidate: ArmTrafficSchema }).readonly().nullable(),
@@ -133,6 +165,7 @@ export const InstanceSchema = z
     release: z.string(),
     state: z.string(),
     address: z.string().describe('host:port'),
+    metrics: z.string().nullable().describe('host:port of its metrics, which users cannot reach; null: none'),
     pid: z.number().nullable(),
     startedAt: time,
     restarts: z.number(),

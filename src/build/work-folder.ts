@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { lstat, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTree } from './unpacked-tree.ts';
+import { isAlive } from '../system/is-alive.ts';
 
 // Names of temporary folders and files carry who made them (pid and start time, never the pid alone, which is used
 // again), so that what a killed process left is found and removed by the next one.
@@ -17,15 +18,9 @@ const startOf = (pid: number): string | null => {
   }
 };
 
-const isAlive = (pid: number, start: string): boolean => {
+const isOwnerAlive = (pid: number, start: string): boolean => {
   const found = startOf(pid);
-  if (found !== null) return found === start;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
+  return found === null ? isAlive(pid) : found === start;
 };
 
 const ownerMark = (): string => `${process.pid}-${startOf(process.pid) ?? '0'}-${randomBytes(6).toString('hex')}`;
@@ -38,7 +33,7 @@ export const sweepLeftovers = async (folder: string, prefix: string): Promise<vo
   for (const name of await readdir(folder)) {
     if (!name.startsWith(`${prefix}-`)) continue;
     const [, pid, start] = /^-(\d+)-(\d+)-[0-9a-f]{12}$/.exec(name.slice(prefix.length)) ?? [];
-    if (pid === undefined || start === undefined || isAlive(Number(pid), start)) continue;
+    if (pid === undefined || start === undefined || isOwnerAlive(Number(pid), start)) continue;
     if (await isMine(join(folder, name))) await removeTree(join(folder, name));
   }
 };

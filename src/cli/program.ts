@@ -8,12 +8,17 @@ import { doctor } from './commands/doctor.ts';
 import { down } from './commands/down.ts';
 import { events } from './commands/events.ts';
 import { gateway } from './commands/gateway.ts';
+import { image } from './commands/image.ts';
 import { init } from './commands/init.ts';
 import { logs } from './commands/logs.ts';
 import { maintenance } from './commands/maintenance.ts';
+import { migrations } from './commands/migrations.ts';
 import { abort, approve, pause, promote, resume, retry } from './commands/operations.ts';
+import { plan } from './commands/plan.ts';
 import { releases } from './commands/releases.ts';
 import { remove } from './commands/remove.ts';
+import { replay } from './commands/replay.ts';
+import { report } from './commands/report.ts';
 import { rollback } from './commands/rollback.ts';
 import { run } from './commands/run.ts';
 import { secrets } from './commands/secrets.ts';
@@ -27,8 +32,8 @@ import { type CliEnvironment, globalOptions, toCommand, type Verb } from './verb
 /** Verbs by what one wants; adding one is a file and a line here. */
 const GROUPS: readonly (readonly [title: string, verbs: readonly Verb[]])[] = [
   ['Begin:', [init, doctor, validate, up, down]],
-  ['Deploy:', [deploy, build, releases, rollback, remove]],
-  ['Look:', [status, deployments, show, watch, logs, events]],
+  ['Deploy:', [plan, deploy, build, releases, rollback, remove]],
+  ['Look:', [status, deployments, show, replay, report, watch, logs, events]],
   ['Act on a deployment:', [pause, resume, promote, abort, retry, approve]],
 ];
 
@@ -66,6 +71,13 @@ export function buildProgram(environment: CliEnvironment, finish: (status: numbe
     .helpGroup(others);
   for (const verb of secrets.verbs) group.addCommand(toCommand(verb, environment, finish));
   program.addCommand(group);
+  const images = new Command(image.name)
+    .summary(image.summary)
+    .description(image.summary)
+    .addHelpText('after', '\nExamples:\n  $ veza image scan\n  $ veza image scan api --json\n')
+    .helpGroup(others);
+  for (const verb of image.verbs) images.addCommand(toCommand(verb, environment, finish));
+  program.addCommand(images);
   const closing = new Command(maintenance.name)
     .summary(maintenance.summary)
     .description(maintenance.summary)
@@ -73,6 +85,9 @@ export function buildProgram(environment: CliEnvironment, finish: (status: numbe
     .helpGroup(others);
   for (const verb of maintenance.verbs) closing.addCommand(toCommand(verb, environment, finish));
   program.addCommand(closing);
+  const database = toCommand(migrations.show, environment, finish).helpGroup(others);
+  for (const verb of migrations.verbs) database.addCommand(toCommand(verb, environment, finish));
+  program.addCommand(database);
   const edge = new Command(gateway.name)
     .summary(gateway.summary)
     .description(gateway.summary)

@@ -1,82 +1,10 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ScriptedControlPlane } from '../../test/fixtures/scripted-control-plane.ts';
-import { serveScripted } from '../../test/fixtures/scripted-server.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { away, plane, project, start, up, veza } from '../../test/fixtures/command-line.ts';
 import { committed, deployment, NEW, NOW, reverted } from '../../test/fixtures/views.ts';
 import { CapacityError, ExitStatus } from '../errors.ts';
-import { runCli } from './run-cli.ts';
-
-// Command lines against a control plane that a test drives, over its real socket.
-
-let project: string;
-let plane: ScriptedControlPlane;
-let server: Awaited<ReturnType<typeof serveScripted>> | null;
-
-beforeEach(async () => {
-  project = await realpath(await mkdtemp(join(tmpdir(), 'veza-cli-')));
-  await writeFile(join(project, 'veza.config.ts'), 'export default {};\n');
-  plane = new ScriptedControlPlane();
-  server = null;
-});
-
-afterEach(async () => {
-  await server?.close();
-  await rm(project, { recursive: true, force: true });
-});
-
-async function up(): Promise<void> {
-  server = await serveScripted(plane, project);
-}
-
-interface Ended {
-  readonly status: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-interface Started {
-  readonly ended: Promise<Ended>;
-  /** Resolves when the text has been written. */
-  readonly says: (text: string) => Promise<void>;
-  /** Ctrl-C. */
-  readonly interrupt: () => void;
-}
-
-function start(
-  args: readonly string[],
-  options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {},
-): Started {
-  let [out, err] = ['', ''];
-  const interrupt = new AbortController();
-  const ended = runCli(args, {
-    terminal: {
-      out: (line) => (out += `${line}\n`),
-      note: (line) => (err += `${line}\n`),
-      raw: (_, chunk) => (out += Buffer.from(chunk).toString()),
-      control: (text) => (out += text),
-      style: { colour: false, unicode: true, width: 1_000 },
-      canRedraw: false,
-      rows: 40,
-      onResize: () => () => {},
-    },
-    cwd: project,
-    env: options.env ?? {},
-    now: Date.now,
-    interrupt: interrupt.signal,
-    readInput: () => Promise.resolve(options.input ?? ''),
-  });
-  return {
-    ended: ended.then((status) => ({ status, out, err })),
-    says: (text) => vi.waitFor(() => expect(out + err).toContain(text), { timeout: 10_000, interval: 5 }),
-    interrupt: () => interrupt.abort(new Error('stopped by SIGINT')),
-  };
-}
-
-const veza = (args: readonly string[], options?: Parameters<typeof start>[1]): Promise<Ended> =>
-  start(args, options).ended;
 
 describe('wrong usage', () => {
   it.each([
@@ -239,7 +167,7 @@ describe('a deployment', () => {
     await up();
     const { ended, says } = start(['deploy', 'web']);
     await says('dep_12 preparing');
-    await server?.close();
+    await away();
     await says('control plane away');
     plane.show(committed());
     await up();
@@ -354,7 +282,7 @@ describe('looking', () => {
     plane.record({ text: 'first' });
     const { interrupt, ended, says } = start(['events', '--follow']);
     await says('first');
-    await server?.close();
+    await away();
     plane.record({ text: 'second' });
     await up();
     await says('second');

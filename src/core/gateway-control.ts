@@ -8,7 +8,7 @@ import type { CurrentSecond, TrafficSecond } from './traffic.ts';
 // of a POST, one as its answer. Both ends check what they read.
 
 /** Raised with every change that an older peer would misunderstand. */
-export const controlProtocol = 3;
+export const controlProtocol = 4;
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const port = z.number().int().min(1).max(65_535);
@@ -62,6 +62,7 @@ const entrySchema = z.strictObject({
   service: name,
   public: publicRouteSchema.nullable(),
   internalPort: port,
+  internalHost: z.ipv4().optional(),
   proxy: z.strictObject({
     responseTimeoutMs: milliseconds,
     idleTimeoutMs: milliseconds,
@@ -71,6 +72,8 @@ const entrySchema = z.strictObject({
   edge: edgeSchema,
   stable: slot,
   candidateWeight: z.number().min(0).max(100),
+  mirror: z.strictObject({ share: z.number().min(0).max(100), shapes: z.boolean() }).optional(),
+  relayed: z.boolean().optional(),
   endpoints: z.strictObject({ blue: z.array(endpointSchema).max(10_000), green: z.array(endpointSchema).max(10_000) }),
   releases: z.strictObject({ blue: headerText.nullable(), green: headerText.nullable() }),
 });

@@ -11,25 +11,36 @@ export interface Endpoint {
   readonly port: number;
 }
 
+export const LOOPBACK = '127.0.0.1';
+
 export const plainEdge: RouteEdge = { headers: {}, compress: false, rateLimits: [], hidden: [], maintenance: null };
 
 /** Everything a router needs to know about one service; replaced as a whole, never patched. */
 export interface RouteTableEntry {
   readonly service: string;
   readonly public: PublicRoute | null;
-  /** Loopback port of the service's internal address; requests there may carry `x-veza-arm`. */
+  /** Port of the service's internal address; requests there may carry `x-veza-arm`. */
   readonly internalPort: number;
+  /** Address of this machine that the internal address is on: the one that instances reach it at. Absent: 127.0.0.1. */
+  readonly internalHost?: string;
   readonly proxy: ProxyLimits;
   readonly edge: RouteEdge;
   /** Which slot is stable. */
   readonly stable: Slot;
   /** Share of requests for the slot that is not stable, 0 to 100; stable has the rest. */
   readonly candidateWeight: number;
+  /** Copies of this share (percent) of the safe requests that stable answers go to the candidate; absent: none. */
+  readonly mirror?: { readonly share: number; readonly shapes: boolean };
+  /** Its requests come from a router in front, which has said where they are from; nothing is added to that. Absent: no. */
+  readonly relayed?: boolean;
   /** Ready instances only. */
   readonly endpoints: Readonly<Record<Slot, readonly Endpoint[]>>;
   /** Releases for headers, logs and metrics. */
   readonly releases: Readonly<Record<Slot, string | null>>;
 }
+
+/** Where the service's internal address is. */
+export const internalHostOf = (entry: Pick<RouteTableEntry, 'internalHost'>): string => entry.internalHost ?? LOOPBACK;
 
 /** Order of router writes: epoch is the lease's fencing token, version counts writes of one holder. */
 export interface WriteStamp {

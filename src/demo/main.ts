@@ -2,27 +2,37 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { paint, sign } from '../cli/render/style.ts';
 import { processTerminal, type Terminal } from '../cli/terminal.ts';
-import type { LoadRun } from '../load/load.ts';
-import { isClean } from '../load/report.ts';
-import { DemoProject } from './project.ts';
-import { demoReport, scoreboard } from './scoreboard.ts';
+import { DemoProject, SERVICES } from './project.ts';
+import { demoTargets, isDemoTarget } from './targets.ts';
+import { costsOf, demoReport, scoreboard } from './scoreboard.ts';
 import { Story } from './story.ts';
+import { isClean, type Traffic } from './traffic.ts';
 
-// `make demo`: a small platform goes through good and bad releases under real traffic. Writes demo-report.json into the
-// current folder; exit status 0 when nothing was lost or wrong and every scene ended as it must. --keep leaves it running.
+// `make demo`: the music platform goes through good and bad releases while people use it. Writes demo-report.json into the
+// current folder; exit status 0 when nothing was lost or wrong, no message missing, nobody logged out, and every scene ended
+// as it must. --keep leaves it running; --target docker runs it in containers behind HAProxy.
 
 const { values } = parseArgs({
-  options: { keep: { type: 'boolean', default: false }, report: { type: 'string', default: 'demo-report.json' } },
+  options: {
+    keep: { type: 'boolean', default: false },
+    report: { type: 'string', default: 'demo-report.json' },
+    target: { type: 'string', default: 'process' },
+  },
 });
+if (!isDemoTarget(values.target)) {
+  process.stderr.write(`demo: --target ${values.target}: give one of ${Object.keys(demoTargets).join(', ')}\n`);
+  process.exit(64);
+}
 const terminal = processTerminal(process.env);
 const interrupt = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => interrupt.abort(new Error(`ended by ${signal}`)));
 }
 
-const project = await DemoProject.create();
+const target = demoTargets[values.target];
+const project = await DemoProject.create(target.declare);
 const story = new Story(project, terminal, interrupt.signal);
-let load: LoadRun | null = null;
+let traffic: Traffic | null = null;
 try {
   process.exitCode = await play(story, terminal);
 } catch (error) {
@@ -36,35 +46,37 @@ try {
 async function play(scenes: Story, screen: Terminal): Promise<number> {
   const { style } = screen;
   const started = performance.now();
-  screen.out(paint(style, 'bold', 'Veza Deploy: a platform of three services, web → api → worker, with PostgreSQL'));
-  screen.out(paint(style, 'dim', `in ${project.dir}, for users at ${project.url}`));
+  screen.out(
+    paint(style, 'bold', 'Veza Deploy: a music platform of five services, with PostgreSQL and object storage'),
+  );
+  screen.out(paint(style, 'dim', `in ${project.dir}, for users at ${project.url}, ${target.words}`));
   screen.out('');
   await scenes.up();
-  const all = ['web', 'api', 'worker'] as const;
-  const good = { behaviour: {}, strategy: null, train: false, expect: 'live' } as const;
+  const good = { changes: [], strategy: null, train: false, expect: 'live' } as const;
   await scenes.ship({
     ...good,
     title: 'v1: everything, blue-green',
     version: 'v1',
-    services: all,
+    services: SERVICES,
     strategy: 'blue-green',
     train: true,
   });
-  load = scenes.startTraffic();
-  await scenes.ship({ ...good, title: 'v2 of web: a canary', version: 'v2', services: ['web'] });
+  await scenes.seed();
+  traffic = scenes.startTraffic();
   await scenes.ship({
     ...good,
-    title: 'v2 of api and worker: a train',
+    title: 'v2 of all five: a train, with a new column',
     version: 'v2',
-    services: ['worker', 'api'],
+    services: SERVICES,
+    changes: ['mood'],
     train: true,
   });
   const bad = await scenes.ship({
     ...good,
-    title: 'v3 of web: fails 20 % of requests',
+    title: 'v3 of api: fails 20 % of requests',
     version: 'v3',
-    services: ['web'],
-    behaviour: { failPercent: 20 },
+    services: ['api'],
+    changes: ['failing'],
     expect: 'reverted',
   });
   await scenes.ship({
@@ -72,43 +84,58 @@ async function play(scenes: Story, screen: Terminal): Promise<number> {
     title: 'v4 of web: never ready',
     version: 'v4',
     services: ['web'],
-    behaviour: { neverReady: true },
+    changes: ['mended', 'never-ready'],
     expect: 'reverted',
   });
   await scenes.ship({
     ...good,
-    title: 'v5 of web: kill -9 of the control plane',
+    title: 'v5 of chat: kill -9 of the control plane',
     version: 'v5',
-    services: ['web'],
+    services: ['chat'],
+    changes: ['ready'],
     during: () => scenes.killControlPlane(),
   });
-  const report = await load.stop();
+  const report = await traffic.stop();
+  traffic = null;
   const durationSeconds = Math.round((performance.now() - started) / 100) / 10;
   screen.out('');
-  for (const line of scoreboard(scenes.scenes, report, style)) screen.out(line);
+  for (const line of scoreboard(scenes.scenes, costsOf(report), style)) screen.out(line);
   const seconds = bad.exposedSeconds === null ? 'never' : `${bad.exposedSeconds.toFixed(1)} s`;
   screen.out('');
-  const { found, acknowledged } = report.acknowledged;
+  const { chat, sessions, audioBytes } = report;
+  // Only the release that fails on purpose may have failed anything.
+  const strangers = Object.keys(report.failedByReleases).filter((release) => !bad.releases.includes(release));
   screen.out(`v3 was back on stable ${seconds} after its first request.`);
-  screen.out(`${found} of ${acknowledged} acknowledged messages are in PostgreSQL.`);
+  screen.out(
+    `${chat.acknowledged} chat messages reached everybody, over ${chat.reconnects} reconnects; ${sessions} sessions; ` +
+      `${Math.round(audioBytes / 1e6)} MB of audio compared.`,
+  );
   await writeFile(
     values.report,
     `${JSON.stringify(demoReport(report, bad.exposedSeconds, durationSeconds), null, 2)}\n`,
   );
-  const ok = isClean(report) && scenes.scenes.every((scene) => scene.good);
+  const asTheyMust = scenes.scenes.every((scene) => scene.good) && bad.exposedSeconds !== null;
+  const ok = isClean(report) && strangers.length === 0 && asTheyMust;
   const verdict = ok
-    ? paint(style, 'green', `${sign(style, 'done')} nothing lost, nothing wrong`)
+    ? paint(style, 'green', `${sign(style, 'done')} nothing lost, nothing wrong, nobody logged out`)
     : paint(style, 'red', `${sign(style, 'failed')} not as it must be`);
   screen.out(`${verdict} in ${durationSeconds} s; figures in ${values.report}`);
+  if (values.keep) {
+    screen.out(`It goes on running: open ${project.url} in a browser, and \`veza down\` in ${project.dir} ends it.`);
+  }
   for (const { kind, operation, detail, sinceStartMs } of report.lostDetails) {
     screen.note(`  lost after ${(sinceStartMs / 1_000).toFixed(1)} s: ${operation} ${kind}: ${detail}`);
   }
   for (const { operation, detail } of report.wrongDetails) screen.note(`  wrong: ${operation}: ${detail}`);
+  for (const { operation, detail } of report.loggedOutDetails) screen.note(`  logged out: ${operation}: ${detail}`);
+  for (const release of strangers) screen.note(`  failed by ${release}: ${report.failedByReleases[release] ?? 0}`);
+  if (report.skipped > 0) screen.note(`  ${report.skipped} things were not done, because too much was waiting`);
+  if (report.unchecked !== null) screen.note(`  not looked for: ${report.unchecked}`);
   return ok ? 0 : 1;
 }
 
 async function cleanUp(): Promise<void> {
-  await load?.stop();
+  await traffic?.stop().catch(() => undefined);
   try {
     await story.down();
     if (process.exitCode !== 1) await project.remove();

@@ -1,23 +1,34 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { freePort } from '../cli/free-port.ts';
+import { freePort } from '../system/free-port.ts';
 
 const run = promisify(execFile);
-const EXAMPLE = fileURLToPath(new URL('../../examples/demo', import.meta.url));
-const SERVICES = ['web', 'api', 'worker'] as const;
-export type DemoService = (typeof SERVICES)[number];
+/** Where the platform, its seed and its user model are; they run from there, with what is installed there. */
+export const PLATFORM = fileURLToPath(new URL('../../platform', import.meta.url));
+/** Made on this machine, or for tests alone: no part of what is built. */
+const leftOut = new Set(['node_modules', 'dist', 'rig', 'load', 'limits', 'demo']);
 
-/** What a version does wrong, as `behaviour.json` of the demo's services says it. */
-export interface DemoBehaviour {
-  readonly failPercent?: number;
-  readonly neverReady?: boolean;
-}
+export const SERVICES = ['identity', 'chat', 'stream', 'api', 'web'] as const;
+export type PlatformService = (typeof SERVICES)[number];
 
-/** A copy of the example platform in a git repository of its own, in the folder for temporary files. */
+/** What a commit changes in the platform's source. */
+export type Change =
+  /** Column `mood` of tracks: an expand migration, and code that reads and writes it. */
+  | 'mood'
+  /** Every fifth request of `/api` fails. */
+  | 'failing'
+  /** Back to no fault. */
+  | 'mended'
+  /** web starts, lives, and never becomes ready. */
+  | 'never-ready'
+  /** Back to a web that does. */
+  | 'ready';
+
+/** A copy of the platform in a git repository of its own, in the folder for temporary files. */
 export class DemoProject {
   readonly dir: string;
   /** Where users reach the platform. */
@@ -36,31 +47,29 @@ export class DemoProject {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  static async create(): Promise<DemoProject> {
+  /** @param declare changes the declaration before the first commit */
+  static async create(
+    declare: (config: string) => string | Promise<string> = (config) => config,
+  ): Promise<DemoProject> {
     const dir = await mkdtemp(join(tmpdir(), 'veza-demo-'));
     const project = new DemoProject(dir, await freePort('127.0.0.1', 0));
-    await mkdir(join(dir, 'services'));
-    for (const service of SERVICES) {
-      await cp(join(EXAMPLE, 'services', service), join(dir, 'services', service), {
-        recursive: true,
-        filter: (path) => !path.includes('node_modules'),
-      });
-    }
-    const config = await readFile(join(EXAMPLE, 'veza.config.ts'), 'utf8');
-    await writeFile(join(dir, 'veza.config.ts'), config.replace('127.0.0.1:8080', `127.0.0.1:${project.port}`));
-    await writeFile(join(dir, '.gitignore'), '.veza/\nnode_modules/\n');
+    await cp(PLATFORM, dir, {
+      recursive: true,
+      filter: (path) => !leftOut.has(relative(PLATFORM, path)) && !/\.test\.tsx?$/.test(path),
+    });
+    await project.#edit('veza.config.ts', async (config) =>
+      (await declare(config)).replaceAll('127.0.0.1:8080', `127.0.0.1:${project.port}`),
+    );
+    await writeFile(join(dir, '.gitignore'), '.veza/\nnode_modules\ndist/\n');
     await project.#git('init', '--quiet', '--initial-branch=main');
-    await project.commit('v1', SERVICES, {});
+    await project.commit('v1', []);
     return project;
   }
 
-  /** Commits a version of some services: the one line that makes it what it is. */
-  async commit(version: string, services: readonly DemoService[], behaviour: DemoBehaviour): Promise<void> {
-    for (const service of services) {
-      const file = join(this.dir, 'services', service, 'behaviour.json');
-      const before = JSON.parse(await readFile(join(EXAMPLE, 'services', service, 'behaviour.json'), 'utf8')) as object;
-      await writeFile(file, `${JSON.stringify({ ...before, version, ...behaviour }, null, 2)}\n`);
-    }
+  /** Commits a version of the platform: its name, which is in every bundle, and what makes it what it is. */
+  async commit(version: string, changes: readonly Change[]): Promise<void> {
+    await this.#writeFault({ ...(await this.#fault()), version });
+    for (const change of changes) await this.#change(change);
     await this.#git('add', '--all');
     await this.#git('commit', '--quiet', '--allow-empty', '--message', version);
   }
@@ -72,13 +81,55 @@ export class DemoProject {
     await rm(this.dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
   }
 
-  async #git(...args: readonly string[]): Promise<void> {
-    await run(
-      'git',
-      ['-c', 'user.name=demo', '-c', 'user.email=demo@localhost', '-c', 'commit.gpgsign=false', ...args],
-      {
-        cwd: this.dir,
-      },
-    );
+  async #change(change: Change): Promise<void> {
+    const start = 'async start(context) {';
+    const never = "context.dependency('nothing', () => Promise.reject(new Error('never ready')));";
+    switch (change) {
+      case 'mood':
+        await this.#git('apply', '--whitespace=nowarn', join(PLATFORM, 'demo/mood.patch'));
+        return this.#addMigration('mood');
+      case 'failing':
+        return this.#writeFault({ ...(await this.#fault()), failPercent: 20, routes: ['/api/*'] });
+      case 'mended':
+        return this.#writeFault({ ...(await this.#fault()), failPercent: 0, routes: [] });
+      case 'never-ready':
+        return this.#edit('web/service.ts', (text) => replaced(text, start, `${start}\n    ${never}`));
+      case 'ready':
+        return this.#edit('web/service.ts', (text) => replaced(text, `${start}\n    ${never}`, start));
+    }
   }
+
+  /** Under the next number that api has. */
+  async #addMigration(name: string): Promise<void> {
+    const folder = join(this.dir, 'api/migrations');
+    const numbers = (await readdir(folder)).map((file) => Number.parseInt(file, 10));
+    const next = String(Math.max(...numbers) + 1).padStart(4, '0');
+    for (const ending of ['expand.sql', 'expand.undo.sql']) {
+      await cp(join(PLATFORM, 'demo', `${name}.${ending}`), join(folder, `${next}_${name}.${ending}`));
+    }
+  }
+
+  async #fault(): Promise<Readonly<Record<string, unknown>>> {
+    return JSON.parse(await readFile(join(this.dir, 'kit/fault.json'), 'utf8')) as Record<string, unknown>;
+  }
+
+  async #writeFault(fault: Readonly<Record<string, unknown>>): Promise<void> {
+    await writeFile(join(this.dir, 'kit/fault.json'), `${JSON.stringify(fault, null, 2)}\n`);
+  }
+
+  async #edit(file: string, edit: (text: string) => string | Promise<string>): Promise<void> {
+    const path = join(this.dir, file);
+    await writeFile(path, await edit(await readFile(path, 'utf8')));
+  }
+
+  async #git(...args: readonly string[]): Promise<void> {
+    const who = ['-c', 'user.name=demo', '-c', 'user.email=demo@localhost', '-c', 'commit.gpgsign=false'];
+    await run('git', [...who, ...args], { cwd: this.dir });
+  }
+}
+
+/** @throws Error when the text is not there: a change that changes nothing is no change */
+function replaced(text: string, what: string, by: string): string {
+  if (!text.includes(what)) throw new Error(`the platform's source has no "${what}" any more`);
+  return text.replace(what, () => by);
 }

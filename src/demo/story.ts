@@ -9,19 +9,20 @@ import { hasEnded, outcomeLines } from '../cli/render/deployment.ts';
 import { countText, durationText } from '../cli/render/numbers.ts';
 import { paint, sign } from '../cli/render/style.ts';
 import type { Terminal } from '../cli/terminal.ts';
-import { startLoad, type LoadRun } from '../load/load.ts';
-import type { DemoBehaviour, DemoProject, DemoService } from './project.ts';
-import { difference, type SceneResult } from './scoreboard.ts';
+import { type Change, type DemoProject, type PlatformService } from './project.ts';
+import { costsOf, difference, type Costs, type SceneResult } from './scoreboard.ts';
+import { noTraffic, Traffic } from './traffic.ts';
 
-const REQUESTS_PER_SECOND = 200;
+/** Things that people do per second; most are several requests. */
+const ACTIONS_PER_SECOND = 40;
+const SEED = { size: 'demo', seed: '1' };
 const PATIENCE_MS = 60_000;
-const NOTHING = { requests: 0, lost: 0, wrong: 0, failedByRelease: 0 };
 
 export interface Shipment {
   readonly title: string;
   readonly version: string;
-  readonly services: readonly DemoService[];
-  readonly behaviour: DemoBehaviour;
+  readonly services: readonly PlatformService[];
+  readonly changes: readonly Change[];
   readonly strategy: 'canary' | 'blue-green' | null;
   readonly train: boolean;
   /** Phase in which it must end. */
@@ -32,6 +33,8 @@ export interface Shipment {
 
 export interface Shipped {
   readonly view: DeploymentView;
+  /** What was built, as the router names it in answers. */
+  readonly releases: readonly string[];
   /** Seconds from the first share of traffic to stable at 100 %; null when it had none, or was not taken back. */
   readonly exposedSeconds: number | null;
 }
@@ -44,7 +47,7 @@ export class Story {
   readonly #client: ApiClient;
   readonly #labels = new Map<string, string>();
   readonly scenes: SceneResult[] = [];
-  #load: LoadRun | null = null;
+  #traffic: Traffic | null = null;
   #live: Live | null = null;
   #number = 0;
 
@@ -69,23 +72,49 @@ export class Story {
     this.#done(`control plane up (pid ${info.pid}) after ${durationText(performance.now() - started)}`);
   }
 
-  /** Steady traffic from now on, by a client that knows every answer it must get. */
-  startTraffic(): LoadRun {
-    this.#heading('traffic, from now on');
-    this.#load = startLoad({ target: this.#project.url, rate: REQUESTS_PER_SECOND, duration: '10m' });
-    this.#detail(`${REQUESTS_PER_SECOND} requests/s on kept connections: pages, POSTs into PostgreSQL, calls through`);
-    this.#detail('all three services; a 5 MB upload every 2 s, 4 event streams, 4 WebSockets.');
-    this.#detail('Every answer is checked: sequence, checksum, length.');
-    return this.#load;
+  /** Fills the platform with people, music and messages: the same on every machine. */
+  async seed(): Promise<void> {
+    const command = ['node', 'seed.js', '--size', SEED.size, '--seed', SEED.seed] as const;
+    this.#command(`veza run api -- ${command.join(' ')}`);
+    const output: Buffer[] = [];
+    const { exitStatus } = await this.#client.stream(
+      'run',
+      { body: { environment: null, service: 'api', release: null, command: [...command] } },
+      { signal: this.#signal, onItem: ({ base64 }) => void output.push(Buffer.from(base64, 'base64')) },
+    );
+    const lines = Buffer.concat(output).toString('utf8').trim().split('\n');
+    for (const line of exitStatus === 0 ? lines.slice(-1) : lines.slice(-20)) this.#detail(line);
+    if (exitStatus !== 0) throw new Error(`the seed ended with status ${exitStatus}`);
+  }
+
+  /** People use the platform from now on, and check every answer they get. */
+  startTraffic(): Traffic {
+    this.#heading('people, from now on');
+    this.#traffic = new Traffic(this.#project.url, [
+      '--rate',
+      String(ACTIONS_PER_SECOND),
+      '--people',
+      '64',
+      '--seeded',
+      `${SEED.size}:${SEED.seed}`,
+    ]);
+    this.#detail(
+      `${ACTIONS_PER_SECOND} things a second on average, whatever becomes of those before: log in, discover, search,`,
+    );
+    this.#detail(
+      'play by ranges and HLS, upload in parts, keep playlists; two chat rooms of four, connected all the time.',
+    );
+    this.#detail('Every answer is checked: own data, every byte of audio, every message once and in order.');
+    return this.#traffic;
   }
 
   /** Commits, builds and deploys a version, and shows how it goes. */
   async ship(shipment: Shipment): Promise<Shipped> {
     this.#heading(shipment.title);
-    const before = this.#load?.snapshot() ?? NOTHING;
+    const before = this.#costs();
     const started = performance.now();
     const { services, version, strategy, train } = shipment;
-    await this.#project.commit(version, services, shipment.behaviour);
+    await this.#project.commit(version, shipment.changes);
     this.#command(
       `veza deploy ${services.join(' ')}${train ? ' --train' : ''}${strategy === null ? '' : ` --strategy ${strategy}`}`,
     );
@@ -95,7 +124,7 @@ export class Story {
     });
     const [deployment] = deployments;
     if (deployment === undefined) throw new Error(`${version} changed nothing`);
-    const shipped = await this.#follow(deployment.id, shipment);
+    const shipped = { ...(await this.#follow(deployment.id, shipment)), releases: ids };
     const isLive = shipped.view.committedAt !== null;
     this.#finish(shipment, isLive, (performance.now() - started) / 1_000, before);
     return shipped;
@@ -104,11 +133,11 @@ export class Story {
   /** kill -9 in the middle, then a new control plane: the data plane does not notice. */
   async killControlPlane(): Promise<void> {
     const { pid } = await this.#client.call('info', {});
-    const before = this.#load?.snapshot() ?? NOTHING;
+    const before = this.#costs();
     this.#command(`kill -9 ${pid}`);
     kill(pid, 'SIGKILL');
     await new Promise((resolve) => setTimeout(resolve, 2_000));
-    const { requests, lost } = difference(before, this.#load?.snapshot() ?? NOTHING);
+    const { requests, lost } = difference(before, this.#costs());
     this.#detail(`2 s without a control plane: ${countText(requests)} requests answered, ${lost} lost`);
     await this.up();
   }
@@ -140,7 +169,7 @@ export class Story {
     }
   }
 
-  async #follow(id: string, shipment: Shipment): Promise<Shipped> {
+  async #follow(id: string, shipment: Shipment): Promise<Omit<Shipped, 'releases'>> {
     const live = liveDisplay(this.#terminal, Date.now, this.#labels);
     this.#live = live;
     const shown = once(() => {
@@ -180,8 +209,8 @@ export class Story {
     }
   }
 
-  #finish(shipment: Shipment, isLive: boolean, seconds: number, before: typeof NOTHING): void {
-    const counts = difference(before, this.#load?.snapshot() ?? NOTHING);
+  #finish(shipment: Shipment, isLive: boolean, seconds: number, before: Costs): void {
+    const counts = difference(before, this.#costs());
     const good = isLive === (shipment.expect === 'live');
     this.scenes.push({
       title: shipment.title,
@@ -190,11 +219,16 @@ export class Story {
       seconds,
       ...counts,
     });
-    if (this.#load === null) return;
-    const { requests, lost, wrong, failedByRelease } = counts;
+    if (this.#traffic === null) return;
+    const { requests, lost, wrong, loggedOut, failedByRelease } = counts;
     this.#detail(
-      `traffic meanwhile: ${countText(requests)} requests, ${lost} lost, ${wrong} wrong, ${failedByRelease} failed by the release`,
+      `meanwhile: ${countText(requests)} requests, ${lost} lost, ${wrong} wrong, ${loggedOut} logged out, ` +
+        `${failedByRelease} failed by the release`,
     );
+  }
+
+  #costs(): Costs {
+    return costsOf(this.#traffic?.snapshot() ?? noTraffic);
   }
 
   #heading(text: string): void {

@@ -61,13 +61,15 @@ async function carryOut(effect: Effect, scene: Scene, parts: ActorParts): Promis
       parts.policy.check(scene.parts.declared, parts.releases.get(release), scene.state.plan.kind);
       // A secret that is missing is found before anything is started, not by the first instance.
       await scene.parts.configuration.variables(scene.declared, signal);
+      // It may have waited for its turn since it was asked for.
+      await scene.parts.migrations.check(scene.declared, parts.releases.get(release), scene.state.plan.kind, signal);
       return;
     case 'reserve':
       await slots.reserve(release, service, leg.candidate.slot, leg.instances, signal);
       return;
     case 'migrate': {
       const artifact = parts.releases.get(release);
-      await scene.parts.migrations.expand(
+      await scene.parts.migrations.apply(
         scene.declared,
         artifact,
         await parts.releases.unpack(artifact, signal),
@@ -78,7 +80,7 @@ async function carryOut(effect: Effect, scene: Scene, parts: ActorParts): Promis
     case 'scale':
       // The slot may still be in the table, with what ran in it before: when its retirement could not reach the router.
       await routes.sync(service);
-      await slots.apply(effect.release, service, effect.slot, effect.count, signal);
+      await slots.apply(effect.release, service, effect.slot, effect.count, signal, scene.state.plan.id);
       return;
     case 'smoke':
       await smoke(scene, parts);
@@ -113,7 +115,7 @@ async function smoke(scene: Scene, parts: ActorParts): Promise<void> {
       {
         service,
         release: leg.candidate.release,
-        previewUrl: `http://127.0.0.1:${scene.parts.internalPort(service)}`,
+        previewUrl: `http://${scene.parts.runtime.machine}:${scene.parts.internalPort(service)}`,
         headers: { 'x-veza-arm': 'candidate', 'x-veza-preview': '1' },
         artifactDir,
         variables,

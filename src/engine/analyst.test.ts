@@ -1,144 +1,224 @@
 import { describe, expect, it } from 'vitest';
-import { beginState } from '../core/rollout/begin.ts';
-import type { DeploymentEvent } from '../core/rollout/event.ts';
-import type { DeploymentState } from '../core/rollout/state.ts';
-import { testLeg, testPlan } from '../core/rollout/testing/plans.ts';
-import type { Service } from '../core/spec/platform.ts';
-import type { ArmSecond, CurrentSecond, TrafficSecond } from '../core/traffic.ts';
-import type { Router } from '../drivers/router/router.ts';
-import { Analyst } from './analyst.ts';
+import { replay } from '../core/analysis/replay.ts';
+import { MirrorCounts } from '../core/mirror-counts.ts';
+import { StoreUnavailableError } from '../errors.ts';
+import { MemoryEvidenceStore } from '../store/memory-evidence-store.ts';
+import { AnalystScene, armSecond, trafficSecond } from './testing/analyst-scene.ts';
 
-const arm = (requests: number): ArmSecond => ({
-  requests,
-  serverErrors: 0,
-  gatewayErrors: 0,
-  clientErrors: 0,
-  latency: requests === 0 ? [] : [[100, requests]],
-});
-const traffic = (second: number, requests: number): TrafficSecond => ({
-  service: 'api',
-  second,
-  arms: { stable: arm(requests), candidate: arm(requests) },
-});
-
-/** A canary on its first step of 3 s, a router with steady traffic, and a clock that is moved by hand. */
-function scene(options: {
-  readonly startMs: number;
-  readonly canSayCurrent: boolean;
-  readonly candidateGetsNothing?: boolean;
-}) {
-  let now = options.startMs;
-  const timers = new Set<{ readonly at: number; readonly callback: () => void }>();
-  const told: { readonly at: number; readonly event: Extract<DeploymentEvent, { type: 'analysis' }> }[] = [];
-  const begun = beginState(testPlan([testLeg('api')]), 1, now);
-  let state: DeploymentState = {
-    ...begun,
-    phase: 'stepping',
-    stage: 'holding',
-    since: now,
-    legs: begun.legs.map((leg) => ({ ...leg, weight: 5, exposed: true })),
-  };
-  const counts = options.candidateGetsNothing === true ? 0 : 5;
-  const router = {
-    traffic: async (_service: string, after: number) => {
-      const seconds: TrafficSecond[] = [];
-      for (
-        let second = Math.max(after + 1, options.startMs / 1_000 - 5);
-        second < Math.floor(now / 1_000);
-        second += 1
-      ) {
-        seconds.push(traffic(Math.floor(second), counts));
-      }
-      return seconds;
-    },
-    ...(options.canSayCurrent
-      ? {
-          current: async (): Promise<CurrentSecond> => ({
-            soFar: traffic(Math.floor(now / 1_000), counts),
-            passedMs: now % 1_000,
-          }),
-        }
-      : {}),
-  } as unknown as Router;
-  const analyst = new Analyst({
-    clock: {
-      now: () => now,
-      after: (delayMs, callback) => {
-        const timer = { at: now + delayMs, callback };
-        timers.add(timer);
-        return () => void timers.delete(timer);
-      },
-    },
-    deployment: () => state,
-    router: () => router,
-    service: () =>
-      ({ strategy: { limits: { minSuccessPercent: 99, maxP99Ms: 500, minRequests: 1_000 } } }) as unknown as Service,
-    send: (_id, event) => {
-      if (event.type !== 'analysis') return;
-      told.push({ at: now, event });
-      const [leg] = state.legs;
-      if (leg === undefined) return;
-      const observedMs = leg.observedMs + event.observedMs;
-      state = { ...state, legs: [{ ...leg, observedMs, trafficMs: leg.trafficMs + event.trafficMs }] };
-    },
-  });
-  const play = async (forMs: number): Promise<void> => {
-    for (const end = now + forMs; ;) {
-      const next = [...timers].sort((a, b) => a.at - b.at)[0];
-      if (next === undefined || next.at > end) {
-        now = end;
-        return;
-      }
-      timers.delete(next);
-      now = Math.max(now, next.at);
-      next.callback();
-      for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
-    }
-  };
-  analyst.changed(state);
-  return {
-    play,
-    told,
-    observed: () => state.legs[0]?.observedMs ?? 0,
-    traffic: () => state.legs[0]?.trafficMs ?? 0,
-    analyst,
-  };
-}
+const steady =
+  (candidate = 5) =>
+  (second: number) =>
+    trafficSecond(second, armSecond(5), armSecond(candidate));
 
 describe('a window', () => {
   it('is over when its time is, in the middle of a second, when the router can say what is counted of that', async () => {
-    const { play, told, observed, traffic } = scene({ startMs: 1_000_400, canSayCurrent: true });
-    await play(2_999);
-    expect(observed()).toBeLessThan(3_000);
-    await play(60);
-    expect(observed()).toBeGreaterThanOrEqual(3_000);
-    expect(traffic()).toBe(observed());
+    const scene = new AnalystScene({ startMs: 1_000_400, canSayCurrent: true, traffic: steady() });
+    await scene.play(2_999);
+    expect(scene.observed()).toBeLessThan(3_000);
+    await scene.play(60);
+    expect(scene.observed()).toBeGreaterThanOrEqual(3_000);
+    expect(scene.trafficMs()).toBe(scene.observed());
     // What is told is what has passed, no more.
-    expect(told.at(-1)?.at).toBe(1_000_400 + observed());
+    expect(scene.told.at(-1)?.at).toBe(1_000_400 + scene.observed());
   });
 
   it('is over with the first whole second behind it when the router only knows whole seconds', async () => {
-    const { play, told, observed } = scene({ startMs: 1_000_400, canSayCurrent: false });
-    await play(3_800);
-    expect(observed()).toBeLessThan(3_000);
-    await play(200);
-    expect(observed()).toBe(3_600);
-    expect(told.at(-1)?.at).toBe(1_004_300);
+    const scene = new AnalystScene({ startMs: 1_000_400, traffic: steady() });
+    await scene.play(3_800);
+    expect(scene.observed()).toBeLessThan(3_000);
+    await scene.play(200);
+    expect(scene.observed()).toBe(3_600);
+    expect(scene.told.at(-1)?.at).toBe(1_004_300);
   });
 
   it('never counts time twice: what was observed is never more than what has passed', async () => {
     for (const startMs of [1_000_000, 1_000_001, 1_000_250, 1_000_999]) {
-      const { play, observed, told } = scene({ startMs, canSayCurrent: true });
-      await play(20_000);
-      expect(observed()).toBeLessThanOrEqual((told.at(-1)?.at ?? 0) - startMs);
-      expect(observed()).toBeGreaterThan(10_000);
+      const scene = new AnalystScene({ startMs, canSayCurrent: true, traffic: steady() });
+      await scene.play(20_000);
+      expect(scene.observed()).toBeLessThanOrEqual((scene.told.at(-1)?.at ?? 0) - startMs);
+      expect(scene.observed()).toBeGreaterThan(10_000);
     }
   });
 
   it('that lacks nothing but traffic is looked at with every second, not all the time', async () => {
-    const { play, told, traffic } = scene({ startMs: 1_000_400, canSayCurrent: true, candidateGetsNothing: true });
-    await play(20_000);
-    expect(traffic()).toBe(0);
-    expect(told.length).toBeLessThanOrEqual(25);
+    const scene = new AnalystScene({ startMs: 1_000_400, canSayCurrent: true, traffic: steady(0) });
+    await scene.play(20_000);
+    expect(scene.trafficMs()).toBe(0);
+    expect(scene.told.length).toBeLessThanOrEqual(25);
+  });
+
+  it('has traffic while copies are compared', async () => {
+    const mirror = { ...new MirrorCounts().read(), pairs: 5 };
+    const scene = new AnalystScene({
+      startMs: 1_000_000,
+      traffic: (second) => ({ ...trafficSecond(second, armSecond(5), armSecond(0)), mirror }),
+    });
+    await scene.play(6_000);
+    expect(scene.trafficMs()).toBeGreaterThanOrEqual(3_000);
+  });
+});
+
+describe('the record of a leg', () => {
+  it('has every closed second with where the deployment was, and gives the same verdict again', async () => {
+    const traffic = (second: number) => trafficSecond(second, armSecond(95), armSecond(5, second >= 1_010 ? 2 : 0));
+    const scene = new AnalystScene({ startMs: 1_000_400, holdMs: 60_000, traffic });
+    await scene.play(30_000);
+    const record = scene.store.read('dep_1', 0);
+    expect(record).not.toBeNull();
+    if (record === null) return;
+    expect(record).toMatchObject({
+      service: 'api',
+      environment: 'production',
+      stable: 'rel_api-v1',
+      candidate: 'rel_api-v2',
+    });
+    expect(record.settings.analysis.word).toBe('balanced');
+    expect(record.seconds.map(({ traffic: { second } }) => second)).toEqual(
+      Array.from({ length: 30 }, (_, index) => 1_000 + index),
+    );
+    expect(record.seconds[3]).toMatchObject({ weight: 5, phase: 'stepping', step: 0 });
+    // When it is replayed, then the same second has the verdict.
+    const worse = scene.analyses().find(({ event }) => event.verdict === 'worse');
+    const { seconds, worseAt } = replay(record);
+    const again = seconds[worseAt ?? -1];
+    expect(again?.evidence.worse).toBe(worse?.event.evidence.worse);
+    expect(again?.seen.traffic.second).toBe(Math.floor((worse?.at ?? 0) / 1_000) - 1);
+  });
+
+  it('begins with what stable was like before', async () => {
+    const scene = new AnalystScene({ startMs: 1_000_400, traffic: steady() });
+    await scene.play(3_000);
+    // The router of this scene knows five seconds from before.
+    expect(scene.store.read('dep_1', 0)?.past).toMatchObject([{ minute: 16, observed: 5, errors: { total: 25 } }]);
+  });
+
+  it('has the settings that the release declares, defaults where it declares none', async () => {
+    const scene = new AnalystScene({ startMs: 1_000_000, traffic: steady(), analysis: { word: 'careful', delta: 1 } });
+    await scene.play(2_000);
+    const analysis = scene.store.read('dep_1', 0)?.settings.analysis;
+    expect(analysis).toMatchObject({ word: 'careful', alpha: 0.001, delta: 1, minErrors: 3 });
+    expect(analysis).not.toHaveProperty('sources');
+  });
+});
+
+describe('a control plane that dies', () => {
+  // Slightly worse: the evidence takes its time.
+  const traffic = (second: number) =>
+    trafficSecond(second, armSecond(95, second % 23 === 0 ? 1 : 0), armSecond(5, second % 9 === 0 ? 1 : 0));
+  const play = async (deathAt: number | null, forgets = false) => {
+    const scene = new AnalystScene({ startMs: 1_000_400, holdMs: 600_000, traffic });
+    if (deathAt === null) await scene.play(240_000);
+    else {
+      await scene.play(deathAt);
+      scene.die();
+      await scene.play(17_300);
+      scene.restart(forgets ? new MemoryEvidenceStore() : scene.store);
+      await scene.play(240_000 - deathAt - 17_300);
+    }
+    return { scene, worse: scene.analyses().find(({ event }) => event.verdict === 'worse') };
+  };
+
+  it('leaves the next one where it was: the same evidence, the same verdict, at the same second', async () => {
+    const through = await play(null);
+    expect(through.worse).toBeDefined();
+    for (const deathAt of [1_100, 25_000, 40_700]) {
+      const broken = await play(deathAt);
+      // What came out while nobody looked is told as soon as somebody does.
+      const isDead = (at: number): boolean => at > 1_000_400 + deathAt && at < 1_000_400 + deathAt + 17_300;
+      if (!isDead(through.worse?.at ?? 0)) expect(broken.worse?.at).toBe(through.worse?.at);
+      else expect(broken.worse?.at).toBeLessThanOrEqual(1_000_400 + deathAt + 17_300 + 500);
+      expect(broken.worse?.event.evidence).toEqual(through.worse?.event.evidence);
+      expect(broken.scene.store.read('dep_1', 0)).toEqual(through.scene.store.read('dep_1', 0));
+    }
+  });
+
+  it('is not asked what it meant to judge by: the settings in the record are those of the whole rollout', async () => {
+    const store = new MemoryEvidenceStore();
+    const first = new AnalystScene({
+      startMs: 1_000_000,
+      holdMs: 60_000,
+      traffic,
+      store,
+      analysis: { word: 'careful' },
+    });
+    await first.play(5_000);
+    first.die();
+    const second = new AnalystScene({ startMs: 1_005_000, holdMs: 60_000, traffic, store, analysis: { word: 'fast' } });
+    await second.play(30_000);
+    expect(second.analyses().at(-1)?.event.evidence.threshold).toBe(1_000);
+  });
+
+  it('counts no time for the window in which nobody looked', async () => {
+    const { scene } = await play(20_000);
+    expect(scene.observed()).toBeLessThanOrEqual(240_000 - 17_300);
+    expect(scene.observed()).toBeGreaterThan(240_000 - 17_300 - 10_000);
+  });
+
+  it('leaves missing counts missing until there are some', async () => {
+    const scene = new AnalystScene({
+      startMs: 1_000_000,
+      holdMs: 60_000,
+      traffic: steady(),
+      state: { holds: [{ reason: 'metrics-missing', since: 999_000, text: 'no counts' }] },
+    });
+    scene.routerIsGone = true;
+    await scene.play(5_000);
+    expect(scene.conditions()).toEqual([]);
+    scene.routerIsGone = false;
+    await scene.play(2_000);
+    expect(scene.conditions()).toMatchObject([{ holds: false }]);
+  });
+});
+
+describe('a store that cannot be written', () => {
+  class Failing extends MemoryEvidenceStore {
+    fails = false;
+    override begin(...head: Parameters<MemoryEvidenceStore['begin']>): void {
+      this.#check();
+      super.begin(...head);
+    }
+    override append(...seconds: Parameters<MemoryEvidenceStore['append']>): void {
+      this.#check();
+      super.append(...seconds);
+    }
+    override read(...which: Parameters<MemoryEvidenceStore['read']>) {
+      this.#check();
+      return super.read(...which);
+    }
+    #check(): void {
+      if (this.fails) throw new StoreUnavailableError('evidence.db', 'the disk is full', 'Free some space.');
+    }
+  }
+  const failsLate = (second: number) => trafficSecond(second, armSecond(95), armSecond(5, second >= 1_012 ? 3 : 0));
+
+  it('stops no verdict, is told, and gets everything once it can be written again', async () => {
+    const store = new Failing();
+    const scene = new AnalystScene({ startMs: 1_000_000, holdMs: 60_000, traffic: failsLate, store });
+    await scene.play(5_000);
+    store.fails = true;
+    await scene.play(15_000);
+    expect(scene.analyses().some(({ event }) => event.verdict === 'worse')).toBe(true);
+    expect(scene.troubles.at(-1)).toContain('the disk is full');
+    store.fails = false;
+    await scene.play(5_000);
+    expect(scene.troubles.at(-1)).toBeNull();
+    expect(scene.store.read('dep_1', 0)?.seconds.map(({ traffic }) => traffic.second)).toEqual(
+      Array.from({ length: 24 }, (_, index) => 1_000 + index),
+    );
+  });
+
+  it('leaves no hole in a record that could not be read', async () => {
+    const store = new Failing();
+    const scene = new AnalystScene({ startMs: 1_000_000, holdMs: 60_000, traffic: failsLate, store });
+    await scene.play(5_000);
+    scene.die();
+    store.fails = true;
+    scene.restart();
+    await scene.play(5_000);
+    store.fails = false;
+    await scene.play(10_000);
+    const seconds = store.read('dep_1', 0)?.seconds.map(({ traffic }) => traffic.second) ?? [];
+    expect(seconds).toEqual(Array.from({ length: seconds.length }, (_, index) => 1_000 + index));
+    expect(scene.analyses().some(({ event }) => event.verdict === 'worse')).toBe(true);
   });
 });

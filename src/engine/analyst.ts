@@ -1,14 +1,21 @@
-import { limitsJudge, type LimitsState } from '../core/analysis/limits.ts';
-import type { Judge, Judgement } from '../core/analysis/verdict.ts';
+import type { JudgeSettings, JudgeState } from '../core/analysis/judge.ts';
 import type { Seen } from '../core/rollout/describe.ts';
 import type { DeploymentEvent } from '../core/rollout/event.ts';
-import { windowMs } from '../core/rollout/phases.ts';
-import { isFinal, type DeploymentState } from '../core/rollout/state.ts';
-import type { CurrentSecond, TrafficSecond } from '../core/traffic.ts';
+import type { LegPlan } from '../core/rollout/plan.ts';
+import { neededMs } from '../core/rollout/phases.ts';
+import { isCommitted, isFinal, type DeploymentState } from '../core/rollout/state.ts';
 import type { Service } from '../core/spec/platform.ts';
+import type { CurrentSecond, TrafficSecond } from '../core/traffic.ts';
+import type { JourneyFailure, MetricScope, MetricSourceDriver } from '../drivers/metric/metric.ts';
 import type { Router } from '../drivers/router/router.ts';
+import { WatchedLeg, type Position } from './analyst-leg.ts';
+import { LegMetrics } from './analyst-metrics.ts';
+import { LegRecord } from './analyst-record.ts';
+import { judgeSettingsOf } from './analyst-settings.ts';
 import type { Clock } from './clock.ts';
-import { TrafficBook } from './traffic-book.ts';
+import type { EvidenceBook } from './evidence-book.ts';
+import type { TrafficBook } from './traffic-book.ts';
+import type { TrafficHistory } from './traffic-history.ts';
 
 const POLL_MS = 500;
 /** A router looks at its clock four times a second: asked so long after the end of a second it has closed it, mostly. */
@@ -22,46 +29,38 @@ const END_MARGIN_MS = 5;
 /** A window that is not over yet is not looked at again before this time has passed. */
 const LEAST_WAIT_MS = 50;
 const SECOND_MS = 1_000;
-/** So far back a judge looks. */
-const LOOK_BACK_MS = 60_000;
+/** So far back a judge looks of which nothing is kept: as far as a router does. */
+const LOOK_BACK_MS = 15 * 60_000;
 const ENDED_BOOKS = 100;
-
-interface Watched {
-  readonly id: string;
-  readonly leg: number;
-  readonly service: string;
-  readonly environment: string;
-  readonly judge: Judge<LimitsState>;
-  readonly book: TrafficBook;
-  state: LimitsState;
-  /** Last closed second that was taken in, in UTC seconds. */
-  lastSecond: number;
-  /** UTC milliseconds at which the last closed second arrived. */
-  heardAt: number;
-  missing: boolean;
-  /** Seconds that began before this say nothing about the window that the deployment is in. */
-  countsFrom: number;
-  window: string;
-  observedMs: number;
-  trafficMs: number;
-  told: string;
-  busy: boolean;
-  /** Cancels the look at the end of the window. */
-  cancelEnd: () => void;
-}
 
 export interface AnalystParts {
   readonly clock: Clock;
+  readonly evidence: EvidenceBook;
+  readonly history: TrafficHistory;
   deployment(id: string): DeploymentState | null;
   router(environment: string): Router;
   service(state: DeploymentState, leg: number): Service;
+  /** What a leg's metrics are asked of. */
+  sources(state: DeploymentState, leg: number, signal: AbortSignal): Promise<ReadonlyMap<string, MetricSourceDriver>>;
+  /** About whom; null while there is nobody. */
+  scope(state: DeploymentState, leg: number): MetricScope | null;
   send(id: string, event: DeploymentEvent): void;
+  /** Something that a person should know and that changes nothing, in words. */
+  warn(text: string): void;
 }
 
-/** Reads the counts of every leg that users are on, lets its judge look at each closed second, and tells the deployment. */
+/**
+ * Reads the counts of every leg that users or copies are on, keeps each closed second, lets the leg's judge look at it, and tells the
+ * deployment. What a judge thinks is rebuilt from what was kept when the control plane was started anew.
+ */
 export class Analyst {
   readonly #parts: AnalystParts;
-  readonly #watched = new Map<string, Watched>();
+  readonly #watched = new Map<string, WatchedLeg>();
+  readonly #settings = new Map<WatchedLeg, JudgeSettings>();
+  /** What a leg waits for in its window, as it was when the look at the end was set. */
+  readonly #needed = new Map<WatchedLeg, number>();
+  /** Deployments that have been told that counts are missing. */
+  readonly #toldMissing = new Set<string>();
   /** Books of deployments that have ended, oldest first. */
   readonly #ended = new Map<string, TrafficBook>();
   readonly #abort = new AbortController();
@@ -74,6 +73,10 @@ export class Analyst {
   close(): void {
     this.#abort.abort(new Error('the control plane is closing'));
     this.#cancel?.();
+    for (const { metrics, cancelEnd } of this.#watched.values()) {
+      metrics?.close();
+      cancelEnd();
+    }
   }
 
   /** Counts of a leg for display; null while nobody has been on its candidate, and for what ended long ago. */
@@ -86,21 +89,41 @@ export class Analyst {
   seen(id: string, leg: number): Seen | null {
     const watched = this.#watched.get(`${id}/${leg}`);
     if (watched === undefined) return null;
-    const { observedMs, trafficMs, countsFrom, lastSecond } = watched;
+    const { window, lastSecond } = watched;
+    const { observedMs, trafficMs, countsFrom } = window;
     return { observedMs, trafficMs, upTo: Math.max(countsFrom, (lastSecond + 1) * SECOND_MS) };
+  }
+
+  /** Metrics of a leg that cannot be asked now, in words. */
+  notes(id: string, leg: number): readonly string[] {
+    return this.#watched.get(`${id}/${leg}`)?.metrics?.troubles() ?? [];
+  }
+
+  /** The same of all legs, each with its service. */
+  allNotes(): readonly string[] {
+    return [...this.#watched.values()].flatMap(({ service, metrics }) =>
+      (metrics?.troubles() ?? []).map((text) => `${service}: ${text}`),
+    );
+  }
+
+  /** Runs of synthetic users of a leg that failed, newest last; none when nobody looks at it any more. */
+  journeyFailures(id: string, leg: number): readonly JourneyFailure[] {
+    return this.#watched.get(`${id}/${leg}`)?.metrics?.failures() ?? [];
   }
 
   /** An environment is let go: nobody can be asked for its counts. */
   leave(environment: string): void {
-    for (const [key, watched] of this.#watched) if (watched.environment === environment) this.#putAway(key);
+    for (const watched of this.#watched.values()) if (watched.environment === environment) this.#putAway(watched);
   }
 
-  #putAway(key: string): void {
-    const watched = this.#watched.get(key);
-    if (watched === undefined) return;
+  #putAway(watched: WatchedLeg): void {
     watched.cancelEnd();
-    this.#watched.delete(key);
-    this.#ended.set(key, watched.book);
+    watched.metrics?.close();
+    this.#watched.delete(watched.key);
+    this.#settings.delete(watched);
+    this.#needed.delete(watched);
+    this.#ended.set(watched.key, watched.book);
+    if (![...this.#watched.values()].some(({ id }) => id === watched.id)) this.#toldMissing.delete(watched.id);
     const [oldest] = this.#ended.keys();
     if (this.#ended.size > ENDED_BOOKS && oldest !== undefined) this.#ended.delete(oldest);
   }
@@ -109,76 +132,121 @@ export class Analyst {
   changed(state: DeploymentState): void {
     state.legs.forEach((leg, index) => {
       const key = `${state.plan.id}/${index}`;
-      if (isFinal(state.phase)) this.#putAway(key);
-      else if (leg.exposed && !this.#watched.has(key)) this.#watch(key, state, index);
+      const before = this.#watched.get(key);
+      if (isFinal(state.phase)) {
+        if (before !== undefined) this.#putAway(before);
+        return;
+      }
+      if (before === undefined && leg.exposed) this.#watch(state, index);
       const watched = this.#watched.get(key);
-      if (watched !== undefined) this.#openWindow(watched, state);
+      if (watched === undefined) return;
+      if (!isAsked(state)) {
+        watched.metrics?.close();
+        watched.metrics = null;
+      }
+      this.#enterWindow(watched, state);
     });
     if (this.#watched.size > 0 && this.#cancel === null) this.#poll();
   }
 
-  #watch(key: string, state: DeploymentState, leg: number): void {
+  #watch(state: DeploymentState, leg: number): void {
     const plan = state.plan.legs[leg];
     if (plan === undefined) return;
-    const judge = limitsJudge(this.#parts.service(state, leg).strategy.limits);
-    const now = this.#parts.clock.now();
-    this.#watched.set(key, {
-      id: state.plan.id,
-      leg,
-      service: plan.service,
-      environment: state.plan.environment,
-      judge,
-      book: new TrafficBook(),
-      state: judge.start(),
-      // After a takeover the judge sees again what the router has kept of this phase; no window gets longer by it.
-      lastSecond: Math.floor(Math.max(Math.min(state.since, now), now - LOOK_BACK_MS) / SECOND_MS) - 1,
-      heardAt: now,
-      missing: false,
-      countsFrom: now,
-      window: '',
-      observedMs: 0,
-      trafficMs: 0,
-      told: '',
-      busy: false,
-      cancelEnd: () => {},
-    });
+    const { clock, evidence } = this.#parts;
+    const { id, environment } = state.plan;
+    const now = clock.now();
+    const first = Math.floor(Math.max(Math.min(state.since, now), now - LOOK_BACK_MS) / SECOND_MS);
+    const watched = new WatchedLeg({ deployment: id, leg, service: plan.service, environment }, first, now);
+    this.#watched.set(watched.key, watched);
+    if (isCommitted(state)) return;
+    const held = state.holds.find(({ reason }) => reason === 'metrics-missing') ?? null;
+    if (held !== null) {
+      // As before a restart: until there are counts, and metrics have answered, nothing is known to be better.
+      this.#toldMissing.add(id);
+      watched.missing = held.text;
+      watched.heardAt = Number.NEGATIVE_INFINITY;
+    }
+    const kept = evidence.read(id, leg);
+    const declared = this.#parts.service(state, leg).strategy;
+    const settings = kept === null || kept === 'unavailable' ? judgeSettingsOf(declared) : kept.settings;
+    this.#settings.set(watched, settings);
+    if (kept !== null && kept !== 'unavailable') watched.resume(kept, new LegRecord(evidence, kept, true));
+    if (plan.stable === null || !isAsked(state)) return;
+    watched.metrics = new LegMetrics(
+      {
+        clock,
+        metrics: settings.analysis.metrics,
+        sources: declared.analysis?.sources ?? {},
+        open: (signal) => this.#parts.sources(state, leg, signal),
+        scope: () => {
+          const current = this.#parts.deployment(id);
+          return current === null ? null : this.#parts.scope(current, leg);
+        },
+        warn: (text) => this.#parts.warn(`${id}: ${plan.service}: ${text}`),
+      },
+      held !== null,
+    );
   }
 
-  #openWindow(watched: Watched, state: DeploymentState): void {
-    const window = `${state.phase}/${state.group}/${state.step}/${state.stage}`;
-    if (window === watched.window) return;
-    watched.window = window;
-    watched.countsFrom = this.#parts.clock.now();
-    watched.observedMs = 0;
-    watched.trafficMs = 0;
+  /** The judge of a leg of which nothing is kept begins: with what is known of stable up to the first second that it looks at. */
+  #begin(watched: WatchedLeg, plan: LegPlan, seconds: readonly TrafficSecond[]): void {
+    const settings = this.#settings.get(watched);
+    if (settings === undefined) return;
+    const { evidence, history } = this.#parts;
+    const { id, leg, service, environment } = watched;
+    const past = history.past(environment, service, watched.lastSecond + 1, seconds);
+    const head = {
+      deployment: id,
+      leg,
+      environment,
+      service,
+      stable: plan.stable?.release ?? null,
+      candidate: plan.candidate.release,
+      settings,
+      past,
+    };
+    // What may be there and cannot be read is not gone on with: a record has no holes.
+    const isUnknown = evidence.read(id, leg) === 'unavailable';
+    watched.begin(settings, past, isUnknown ? null : new LegRecord(evidence, head, false));
+  }
+
+  #enterWindow(watched: WatchedLeg, state: DeploymentState): void {
+    const name = `${state.phase}/${state.group}/${state.step}/${state.stage}`;
+    const isNew = watched.window.enter(name, this.#parts.clock.now());
+    const needed = neededMs(state, watched.leg);
+    if (!isNew && needed === this.#needed.get(watched)) return;
+    this.#needed.set(watched, needed);
     this.#armEnd(watched);
   }
 
   /** A window mostly ends within a second: looks again when it should be over, at what is counted of that second. */
-  #armEnd(watched: Watched): void {
+  #armEnd(watched: WatchedLeg): void {
     watched.cancelEnd();
     const missing = this.#missing(watched);
-    const router = this.#parts.router(watched.environment);
     // What lacks nothing but traffic waits for that, second by second.
-    if (missing === null || missing === 0 || router.current === undefined) return;
+    if (missing === null || missing === 0) return;
+    if (this.#parts.router(watched.environment).current === undefined) return;
     const { clock } = this.#parts;
-    const seenUpTo = Math.max(watched.countsFrom, (watched.lastSecond + 1) * SECOND_MS);
+    const seenUpTo = Math.max(watched.window.countsFrom, (watched.lastSecond + 1) * SECOND_MS);
     const wait = Math.max(LEAST_WAIT_MS, seenUpTo + missing - clock.now() + END_MARGIN_MS);
     watched.cancelEnd = clock.after(wait, () => void this.#lookAtEnd(watched));
   }
 
-  async #lookAtEnd(watched: Watched): Promise<void> {
+  async #lookAtEnd(watched: WatchedLeg): Promise<void> {
     await this.#read(watched);
-    const isWatched = this.#watched.get(`${watched.id}/${watched.leg}`) === watched;
-    if (isWatched && !this.#abort.signal.aborted) this.#armEnd(watched);
+    if (this.#isWatched(watched) && !this.#abort.signal.aborted) this.#armEnd(watched);
+  }
+
+  #isWatched(watched: WatchedLeg): boolean {
+    return this.#watched.get(watched.key) === watched;
   }
 
   /** Milliseconds that are still to be observed in the window; null while there is none. */
-  #missing(watched: Watched): number | null {
+  #missing(watched: WatchedLeg): number | null {
     const state = this.#parts.deployment(watched.id);
     const leg = state?.legs[watched.leg];
     if (state === null || leg === undefined || isFinal(state.phase) || state.stage !== 'holding') return null;
-    return Math.max(0, windowMs(state) - leg.observedMs - watched.observedMs);
+    return Math.max(0, neededMs(state, watched.leg) - leg.observedMs - watched.window.observedMs);
   }
 
   #poll(): void {
@@ -190,84 +258,102 @@ export class Analyst {
     });
   }
 
-  async #read(watched: Watched): Promise<void> {
+  async #read(watched: WatchedLeg): Promise<void> {
     if (watched.busy) return;
     watched.busy = true;
     try {
-      const router = this.#parts.router(watched.environment);
-      const seconds = await router.traffic(watched.service, watched.lastSecond, this.#abort.signal);
-      if (this.#abort.signal.aborted) return;
+      const { service, environment } = watched;
+      const router = this.#parts.router(environment);
+      const isNew = watched.state === null && this.#settings.has(watched);
+      const after = isNew
+        ? this.#parts.history.unknownFrom(environment, service, watched.lastSecond + 1) - 1
+        : watched.lastSecond;
+      const seconds = await router.traffic(service, after, this.#abort.signal);
+      if (this.#abort.signal.aborted || !this.#isWatched(watched)) return;
+      const plan = this.#parts.deployment(watched.id)?.plan.legs[watched.leg];
+      if (isNew && plan !== undefined) this.#begin(watched, plan, seconds);
       this.#take(watched, seconds);
       const missing = this.#missing(watched);
       if (missing === null || missing === 0 || missing > SECOND_MS) return;
-      const current = await router.current?.(watched.service, this.#abort.signal);
-      if (!this.#abort.signal.aborted) this.#takeCurrent(watched, current ?? null);
+      const current = await router.current?.(service, this.#abort.signal);
+      if (!this.#abort.signal.aborted && this.#isWatched(watched)) this.#takeCurrent(watched, current ?? null);
     } catch {
-      if (!this.#abort.signal.aborted) this.#take(watched, []);
+      if (!this.#abort.signal.aborted && this.#isWatched(watched)) this.#take(watched, []);
     } finally {
       watched.busy = false;
     }
   }
 
-  #take(watched: Watched, seconds: readonly TrafficSecond[]): void {
-    const now = this.#parts.clock.now();
-    for (const second of seconds) {
-      if (second.second <= watched.lastSecond) continue;
-      watched.lastSecond = second.second;
-      watched.state = watched.judge.observe(watched.state, second);
-      watched.book.add(second);
-      // Of a second in which the window was opened, the part behind that counts.
-      const within = Math.min(SECOND_MS, (second.second + 1) * SECOND_MS - watched.countsFrom);
-      if (within <= 0) continue;
-      watched.observedMs += within;
-      if (second.arms.candidate.requests > 0) watched.trafficMs += within;
+  #take(watched: WatchedLeg, seconds: readonly TrafficSecond[]): void {
+    const state = this.#parts.deployment(watched.id);
+    if (state === null) return;
+    if (isCommitted(state)) {
+      // What was the candidate is stable now: there is nobody to compare with.
+      watched.show(seconds);
+      return;
     }
-    if (seconds.length > 0) watched.heardAt = now;
-    this.#tellMissing(watched, now - watched.heardAt > MISSING_AFTER_MS);
-    if (seconds.length > 0) this.#tell(watched, watched.judge.judge(watched.state));
+    const now = this.#parts.clock.now();
+    const isNews = watched.take(seconds, positionOf(state, watched.leg));
+    if (isNews) watched.heardAt = now;
+    watched.missing =
+      now - watched.heardAt > MISSING_AFTER_MS
+        ? `no counts of ${watched.service} for ${MISSING_AFTER_MS / 1_000} s while users may be on the candidate`
+        : (watched.metrics?.missing() ?? null);
+    this.#tellMissing(watched.id);
+    const seen = watched.decisive ?? watched.state;
+    if (seen !== null && (isNews || watched.decisive !== null)) this.#tell(watched, seen);
   }
 
   /** When the window is over with what has passed of this second, that is all it waits for. Nothing else is made of it. */
-  #takeCurrent(watched: Watched, current: CurrentSecond | null): void {
+  #takeCurrent(watched: WatchedLeg, current: CurrentSecond | null): void {
     const missing = this.#missing(watched);
-    if (current === null || missing === null || missing === 0 || current.soFar.second !== watched.lastSecond + 1)
-      return;
-    const upTo = current.soFar.second * SECOND_MS + current.passedMs;
-    const within = Math.min(current.passedMs, upTo - watched.countsFrom);
-    if (within <= 0 || within < missing) return;
-    watched.observedMs += within;
-    if (current.soFar.arms.candidate.requests > 0) watched.trafficMs += within;
-    watched.countsFrom = upTo;
-    this.#tell(watched, watched.judge.judge(watched.judge.observe(watched.state, current.soFar)));
+    if (current === null || missing === null || missing === 0) return;
+    const seen = watched.lookAhead(current.soFar, current.passedMs, missing);
+    if (seen !== null) this.#tell(watched, watched.decisive ?? seen);
   }
 
-  #tellMissing(watched: Watched, missing: boolean): void {
-    if (missing === watched.missing) return;
-    watched.missing = missing;
+  /** One condition a deployment, whichever of its legs lacks something. */
+  #tellMissing(id: string): void {
+    const lacking = [...this.#watched.values()].find((watched) => watched.id === id && watched.missing !== null);
+    const holds = lacking !== undefined;
+    if (holds === this.#toldMissing.has(id)) return;
+    if (holds) this.#toldMissing.add(id);
+    else this.#toldMissing.delete(id);
+    const reason = lacking?.missing ?? 'there are counts again';
+    this.#parts.send(id, { type: 'condition', condition: 'metrics-missing', holds, reason });
+  }
+
+  /** @param seen what the judge has seen: closed seconds, and what has passed of one at the end of a window */
+  #tell(watched: WatchedLeg, seen: JudgeState): void {
+    const judgement = watched.judge(seen);
+    if (judgement === null) return;
+    const told = `${judgement.verdict} ${judgement.stableBroken}`;
+    const isNews = told !== watched.told;
+    if (!isNews && watched.window.observedMs < REPORT_MS && !this.#endsWindow(watched)) return;
+    watched.told = told;
+    const evidence = watched.explain(seen);
+    if (evidence === null) return;
     this.#parts.send(watched.id, {
-      type: 'condition',
-      condition: 'metrics-missing',
-      holds: missing,
-      reason: `no counts of ${watched.service} for ${MISSING_AFTER_MS / 1_000} s while users may be on the candidate`,
+      type: 'analysis',
+      leg: watched.leg,
+      ...watched.window.take(),
+      ...judgement,
+      evidence,
     });
   }
 
-  #tell(watched: Watched, judgement: Judgement): void {
-    const told = `${judgement.verdict} ${judgement.stableBroken}`;
-    const isNews = told !== watched.told;
-    if (!isNews && watched.observedMs < REPORT_MS && !this.#endsWindow(watched)) return;
-    const { observedMs, trafficMs } = watched;
-    watched.told = told;
-    watched.observedMs = 0;
-    watched.trafficMs = 0;
-    this.#parts.send(watched.id, { type: 'analysis', leg: watched.leg, observedMs, trafficMs, ...judgement });
-  }
-
   /** Is what has been observed and not told yet what the deployment is waiting for? */
-  #endsWindow(watched: Watched): boolean {
-    const state = this.#parts.deployment(watched.id);
-    const leg = state?.legs[watched.leg];
-    if (state === null || leg === undefined || state.stage !== 'holding' || watched.observedMs === 0) return false;
-    return leg.observedMs + watched.observedMs >= windowMs(state);
+  #endsWindow(watched: WatchedLeg): boolean {
+    return watched.window.observedMs > 0 && this.#missing(watched) === 0;
   }
 }
+
+/** Metrics are asked as long as the release may still become the stable one. */
+const isAsked = (state: DeploymentState): boolean =>
+  !isCommitted(state) && state.phase !== 'reverting' && state.phase !== 'stuck';
+
+const positionOf = (state: DeploymentState, leg: number): Position => ({
+  weight: state.legs[leg]?.weight ?? 0,
+  phase: state.phase,
+  step: state.step,
+});

@@ -1,4 +1,5 @@
 import type { Release, ReleaseId } from '../core/release/release.ts';
+import type { DeploymentKind } from '../core/rollout/plan.ts';
 import type { Environment, Service, SmokeCheck } from '../core/spec/platform.ts';
 import type { Router } from '../drivers/router/router.ts';
 import type { Runtime } from '../drivers/runtime/runtime.ts';
@@ -11,7 +12,7 @@ export interface EnvironmentParts {
   readonly configuration: Configuration;
   readonly migrations: Migrations;
   readonly smoke: SmokeTests;
-  /** Loopback port of a service's internal address. */
+  /** Port of a service's internal address, which is on the runtime's `machine`. */
   internalPort(service: string): number;
   /** Gives a service that has been declared since an internal address. */
   ensureAddress(service: string): Promise<void>;
@@ -24,11 +25,27 @@ export interface EnvironmentParts {
 export interface Configuration {
   /** @throws MissingSecretError naming service and reference. */
   variables(service: Service, signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
+  /** What an instance gets beside its variables. */
+  attachments(service: Service): Promise<Attachments>;
+}
+
+export interface Attachments {
+  /** Folders of this machine that instances read and write: data of the service, and resources that are folders. */
+  readonly folders: readonly string[];
+  /** Names of the variables whose values nobody may see. */
+  readonly secrets: readonly string[];
 }
 
 export interface Migrations {
-  /** Applies the expand migrations that a release brings; returns what was applied, for people. */
-  expand(service: Service, release: Release, artifactDir: string, signal: AbortSignal): Promise<readonly string[]>;
+  /**
+   * Could the release run on the database as it is? Asked of the journal, not of the database: a rollback must not wait for one
+   * that is away.
+   *
+   * @throws OldFormGoneError, MigrationUndoneError
+   */
+  check(service: Service, release: Release, kind: DeploymentKind, signal: AbortSignal): Promise<void>;
+  /** Applies the expand and migrate migrations that a release brings; returns what was applied, for people. */
+  apply(service: Service, release: Release, artifactDir: string, signal: AbortSignal): Promise<readonly string[]>;
 }
 
 export interface SmokeTests {

@@ -15,7 +15,8 @@ export async function reconcile(hands: EnvironmentHands, ledger: Ledger, signal:
     for (const held of [record.live, warmOf(ledger, name, service)]) {
       if (held === null) continue;
       const wanted = slots.service(held.release, service).instances;
-      await slots.apply(held.release, service, held.slot, wanted, signal);
+      const by = ledger.broughtBy(name, service, held);
+      await slots.apply(held.release, service, held.slot, wanted, signal, by);
     }
     routes.refresh(service);
   }

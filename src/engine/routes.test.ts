@@ -29,6 +29,7 @@ function routesOver(write: (written: Written) => Promise<void>) {
       declared: { name: 'production' },
       router: { write: (stamp: WriteStamp, { service }: { service: string }) => write({ service, stamp }) },
       internalPort: () => 4_000,
+      runtime: { machine: '127.0.0.1' },
     } as unknown as EnvironmentParts,
     slots: { service: () => declared, endpoints: () => [] } as unknown as Slots,
     ledger,

@@ -130,6 +130,7 @@ export class Routes {
       deployment,
       declared: this.#slots.service(release, service),
       internalPort: this.#parts.internalPort(service),
+      machine: this.#parts.runtime.machine,
       maintenance: this.#maintenance(service),
       endpoints: (slot, wanted) => this.#slots.endpoints(service, slot, wanted),
     });

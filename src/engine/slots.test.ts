@@ -21,7 +21,7 @@ async function slotsWithLeftovers(): Promise<{ readonly slots: Slots; readonly a
       apply: async (desire: SlotDesire) => void applied.push(desire),
       remove: async () => undefined,
     },
-    configuration: { variables: async () => ({}) },
+    configuration: { variables: async () => ({}), attachments: async () => ({ folders: [], secrets: [] }) },
   } as unknown as EnvironmentParts;
   const config = { production: { name: 'api', stop: { graceMs: 1 } } };
   const releases = { get: () => ({ config }), unpack: async () => '/releases/v1' } as unknown as Releases;

@@ -68,6 +68,15 @@ export class Slots {
       .map(({ id, address }) => ({ id, host: address.host, port: address.port }));
   }
 
+  /** Where ready instances of a slot export their metrics; null when they have no port for them. */
+  metrics(service: string, slot: Slot, release: string): readonly Endpoint[] | null {
+    const status = this.status(service, slot);
+    if (status === null || status.release !== release) return null;
+    const ready = status.instances.filter((instance) => instance.state === 'ready');
+    const found = ready.flatMap(({ id, metrics }) => (metrics === undefined ? [] : [{ id, ...metrics }]));
+    return found.length === 0 ? null : found;
+  }
+
   readiness(service: string, slot: Slot, release: string): SlotReadiness {
     const status = this.status(service, slot);
     if (status === null || status.release !== release) return { ready: 0, fault: null, note: null };
@@ -109,14 +118,28 @@ export class Slots {
   /**
    * Makes a slot run `count` instances of a release; more when it runs more of it already, left over from another
    * deployment. One that is stopped here could be in the table: only `remove` stops what has been ready.
+   *
+   * @param deployment that asks for it, for what it starts; null when nobody knows
    */
-  async apply(release: ReleaseId, service: string, slot: Slot, count: number, signal: AbortSignal): Promise<void> {
+  async apply(
+    release: ReleaseId,
+    service: string,
+    slot: Slot,
+    count: number,
+    signal: AbortSignal,
+    deployment: string | null = null,
+  ): Promise<void> {
     await this.#inTurn(service, slot, async () => {
       signal.throwIfAborted();
       const declared = this.service(release, service);
       const variables = await this.#parts.configuration.variables(declared, signal);
       const size = Math.max(count, this.#wanted(service, slot, release));
-      await this.#parts.runtime.apply(await this.#desire(release, declared, slot, size, variables, signal), signal);
+      const { configuration, runtime } = this.#parts;
+      const desire = {
+        ...(await this.#desire(release, declared, slot, size, variables, signal)),
+        ...(await configuration.attachments(declared)),
+      };
+      await runtime.apply(deployment === null ? desire : { ...desire, deployment }, signal);
     });
   }
 
@@ -147,6 +170,7 @@ export class Slots {
       artifactDir: await this.#releases.unpack(this.#releases.get(release), signal),
       run: declared.run,
       instances: count,
+      ...(declared.metrics ? { metrics: true } : {}),
       environment,
       health: declared.health,
       restart: declared.restart,

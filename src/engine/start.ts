@@ -4,22 +4,30 @@ import type { Ledger } from '../core/rollout/ledger.ts';
 import type { LegPlan, SlotRelease } from '../core/rollout/plan.ts';
 import { isCommitted, isFinal, type DeploymentState } from '../core/rollout/state.ts';
 import type { SlotRef } from '../core/slot.ts';
+import type { MetricArm, MetricScope, MetricSourceDriver } from '../drivers/metric/metric.ts';
+import { metricSources } from '../drivers/metric/registry.ts';
 import type { SlotStatus } from '../drivers/runtime/runtime.ts';
+import type { EvidenceStore } from '../store/evidence-store.ts';
 import type { Journal } from '../store/journal.ts';
+import { MemoryEvidenceStore } from '../store/memory-evidence-store.ts';
 import { createActor, type EnvironmentHands } from './actor.ts';
 import { Analyst } from './analyst.ts';
 import type { Clock } from './clock.ts';
 import { CrashWatch } from './crash-watch.ts';
 import { Engine } from './engine.ts';
 import type { EnvironmentParts, Releases } from './environment.ts';
+import { EvidenceBook } from './evidence-book.ts';
 import { Leftovers } from './leftovers.ts';
 import { createPolicy } from './policy.ts';
 import { reconcile } from './reconcile.ts';
 import { Routes } from './routes.ts';
 import { Slots } from './slots.ts';
+import { TrafficHistory } from './traffic-history.ts';
 
 export interface StartOptions {
   readonly journal: Journal;
+  /** Where evidence and the traffic of the last week are kept; in memory when absent. It is not closed here. */
+  readonly evidence?: EvidenceStore;
   /** What the journal says: `recover(journal)`. */
   readonly ledger: Ledger;
   readonly clock: Clock;
@@ -31,12 +39,16 @@ export interface StartOptions {
   /** After every change of a deployment. */
   readonly onChange: (state: DeploymentState) => void;
   readonly onAlarm: (deployment: string | null, severity: string, message: string) => void;
+  /** Something that a person should know and that changes nothing, such as a metric that cannot be asked. */
+  readonly onWarning?: (message: string) => void;
 }
 
 export interface RunningEngine {
   readonly engine: Engine;
   readonly ledger: Ledger;
   readonly analyst: Analyst;
+  /** What verdicts were computed from, and the traffic of the last week. */
+  readonly evidence: EvidenceBook;
   /** @throws RangeError when it is not open */
   environment(name: string): EnvironmentHands;
   isOpen(name: string): boolean;
@@ -99,20 +111,67 @@ export function startEngine(options: StartOptions): RunningEngine {
     },
     onStore: (trouble) => note('store', trouble),
   });
+  const evidence = new EvidenceBook(options.evidence ?? new MemoryEvidenceStore(), (trouble) =>
+    note('evidence', trouble, 'P2'),
+  );
+  const history = new TrafficHistory({
+    clock,
+    evidence,
+    *live() {
+      for (const { environment: name, service, record } of ledger.records())
+        if (record.live !== null && hands.has(name)) yield { environment: name, service };
+    },
+    router: (name) => environment(name).parts.router,
+  });
   const analyst = new Analyst({
     clock,
+    evidence,
+    history,
     deployment: (id) => ledger.deployment(id),
     router: (name) => environment(name).parts.router,
     service: (state, leg) => serviceOf(state, leg),
+    sources,
+    scope: (state, leg) => scopeOf(state, leg),
     send: (id, event) => engine.send(id, event),
+    warn: (text) => options.onWarning?.(text),
   });
 
-  function note(where: string, trouble: string | null): void {
+  function note(where: string, trouble: string | null, severity = 'P1'): void {
     if (trouble === null) troubles.delete(where);
     else if (!troubles.has(where)) {
       troubles.set(where, trouble);
-      options.onAlarm(null, 'P1', trouble);
+      options.onAlarm(null, severity, trouble);
     }
+  }
+
+  async function sources(
+    state: DeploymentState,
+    leg: number,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, MetricSourceDriver>> {
+    const plan = state.plan.legs[leg];
+    const { analysis } = serviceOf(state, leg).strategy;
+    if (plan === undefined || analysis === undefined) return new Map();
+    const folder = await releases.unpack(releases.get(plan.candidate.release), signal);
+    return metricSources(analysis, { now: () => clock.now(), folder, signal });
+  }
+
+  function scopeOf(state: DeploymentState, leg: number): MetricScope | null {
+    const plan = state.plan.legs[leg];
+    if (plan === undefined || plan.stable === null || !hands.has(state.plan.environment)) return null;
+    const { slots } = environment(state.plan.environment);
+    const armOf = ({ slot, release }: SlotRelease): MetricArm => {
+      const metrics = slots.metrics(plan.service, slot, release);
+      const endpoints = slots.endpoints(plan.service, slot, release);
+      return metrics === null ? { slot, release, endpoints } : { slot, release, endpoints, metrics };
+    };
+    return {
+      environment: state.plan.environment,
+      service: plan.service,
+      deployment: state.plan.id,
+      phase: state.phase,
+      arms: { stable: armOf(plan.stable), candidate: armOf(plan.candidate) },
+    };
   }
 
   function serviceOf(state: DeploymentState, leg: number) {
@@ -206,6 +265,7 @@ export function startEngine(options: StartOptions): RunningEngine {
     engine,
     ledger,
     analyst,
+    evidence,
     environment,
     isOpen: (name) => hands.has(name),
     open,
@@ -219,6 +279,7 @@ export function startEngine(options: StartOptions): RunningEngine {
     leave,
     resume() {
       resumed = true;
+      history.start();
       engine.start();
       for (const state of ledger.active()) {
         if (!hands.has(state.plan.environment)) continue;
@@ -231,6 +292,7 @@ export function startEngine(options: StartOptions): RunningEngine {
     close() {
       engine.close();
       analyst.close();
+      history.close();
       for (const name of hands.keys()) leave(name);
     },
   };

@@ -53,6 +53,35 @@ describe('traffic counters', () => {
     expect(counters.since(0)[0]?.arms.candidate.waiting).toBeUndefined();
   });
 
+  it('count by route what is to be counted so, and forget that part of it first', () => {
+    const counters = new TrafficCounters('web');
+    const request = { method: 'GET', path: '/orders/1', status: 500, lost: false, latencyMs: 5 } as const;
+    const asked = { ...request, traceparent: null, requestId: 'r1', instance: 'b' };
+    counters.advance([10], 10);
+    counters.record(10, 'candidate', 'server-error', 5, asked);
+    counters.record(10, 'candidate', 'ok', 5);
+    counters.advance([11], 11);
+    const arms = counters.since(9)[0]?.arms;
+    expect(arms?.candidate).toMatchObject({
+      requests: 2,
+      routes: [{ route: 'GET /orders/:id', requests: 1, bad: { 500: 1 } }],
+      failures: [{ route: 'GET /orders/:id', status: 500, requestId: 'r1', instance: 'b' }],
+    });
+    expect(Object.keys(arms?.stable ?? {})).not.toContain('routes');
+    for (let second = 12; second < 100; second += 1) counters.advance([second], second);
+    expect(counters.since(9)[0]?.arms.candidate.requests).toBe(2);
+    expect(counters.since(9)[0]?.arms.candidate.routes).toBeUndefined();
+  });
+
+  it('have what became of copies in the second in which it is known, and nothing of that otherwise', () => {
+    const counters = new TrafficCounters('web');
+    counters.advance([10, 11], 11);
+    counters.mirror(11).skip();
+    expect(counters.current(11, { stable: [], candidate: [] })?.mirror).toMatchObject({ skipped: 1, pairs: 0 });
+    counters.advance([12], 12);
+    expect(counters.since(0).map(({ mirror }) => mirror?.skipped)).toEqual([undefined, 1]);
+  });
+
   it('show a second without traffic as zeros, and one that nobody observed not at all', () => {
     const counters = new TrafficCounters('web');
     counters.advance([1, 2], 2);

@@ -1,12 +1,16 @@
 import { bucketOf, maxBucket } from '../core/analysis/histogram.ts';
+import { MirrorCounts } from '../core/mirror-counts.ts';
+import { RouteCounts, RouteLabels, type AnsweredRequest, type RouteDetail } from '../core/route-counts.ts';
 import type { Arm } from '../core/slot.ts';
-import type { ArmSecond, LatencyCounts, TrafficSecond } from '../core/traffic.ts';
+import type { ArmSecond, LatencyCounts, MirrorSecond, TrafficSecond } from '../core/traffic.ts';
 
 /** How a request ended, for counting. A client that went away is `ok`: it is no error of the arm. */
 export type Outcome = 'ok' | 'client-error' | 'server-error' | 'gateway-error';
 
 /** Seconds that are kept after they were closed. */
 export const keptSeconds = 16 * 60;
+/** Of these, the latest that are kept with what they have by route: it is many times as much. */
+const keptWithRoutes = 30;
 const nothing: ArmSecond = { requests: 0, serverErrors: 0, gatewayErrors: 0, clientErrors: 0, latency: [] };
 
 class OpenArm {
@@ -16,6 +20,8 @@ class OpenArm {
   clientErrors = 0;
   /** By bucket. */
   readonly latency = new Uint32Array(maxBucket + 1);
+  /** Null until something is counted by route. */
+  routes: RouteCounts | null = null;
 }
 
 /** Flat, because a busy gateway keeps a thousand of these for each service. */
@@ -28,28 +34,34 @@ interface ClosedArm {
   readonly latency: Uint32Array;
   /** The same of what had no answer yet; null when nothing waited. */
   readonly waiting: Uint32Array | null;
+  /** Null when nothing was counted by route, or it is not kept any more. */
+  readonly detail: RouteDetail | null;
 }
 
 interface ClosedSecond {
   readonly second: number;
   readonly stable: ClosedArm | null;
   readonly candidate: ClosedArm | null;
+  readonly mirror: MirrorSecond | null;
 }
 
 /** By arm, how many milliseconds each request without an answer has waited. */
 type Waiting = Readonly<Record<Arm, readonly number[]>>;
 const nobody: Waiting = { stable: [], candidate: [] };
 
-type OpenSecond = { [A in Arm]: OpenArm | null };
+interface OpenSecond extends Record<Arm, OpenArm | null> {
+  mirror: MirrorCounts | null;
+}
 
 /** Counts what the arms of one service answered, by second of completion. Closed seconds never change. */
 export class TrafficCounters {
   readonly #service: string;
   readonly #open = new Map<number, OpenSecond>();
   /** The one that was counted in last. */
-  #latest: OpenSecond = { stable: null, candidate: null };
+  #latest: OpenSecond = { stable: null, candidate: null, mirror: null };
   #latestSecond = Number.NaN;
   #closed: ClosedSecond[] = [];
+  readonly #labels = new RouteLabels();
 
   constructor(service: string) {
     this.#service = service;
@@ -58,16 +70,32 @@ export class TrafficCounters {
   /**
    * @param second the second of completion, from the clock that `advance` is driven by
    * @param latencyMs milliseconds; see docs/gateway.md for from when to when
+   * @param request to count it by its route, too; null not to
    */
-  record(second: number, arm: Arm, outcome: Outcome, latencyMs: number): void {
+  record(second: number, arm: Arm, outcome: Outcome, latencyMs: number, request: AnsweredRequest | null = null): void {
     const open = second === this.#latestSecond ? this.#latest : this.#openSecond(second);
     const counts = (open[arm] ??= new OpenArm());
+    if (request !== null) {
+      const route = this.#labels.of(request.method, request.path, second);
+      (counts.routes ??= new RouteCounts()).record(route, request);
+    }
     counts.requests += 1;
     if (outcome === 'server-error') counts.serverErrors += 1;
     else if (outcome === 'gateway-error') counts.gatewayErrors += 1;
     else if (outcome === 'client-error') counts.clientErrors += 1;
     const bucket = bucketOf(latencyMs);
     counts.latency[bucket] = (counts.latency[bucket] ?? 0) + 1;
+  }
+
+  /** What becomes of the copies of a second. @param second as in `record` */
+  mirror(second: number): MirrorCounts {
+    const open = second === this.#latestSecond ? this.#latest : this.#openSecond(second);
+    return (open.mirror ??= new MirrorCounts());
+  }
+
+  /** What a request is called by route. @param second as in `record` */
+  label(method: string, path: string, second: number): string {
+    return this.#labels.of(method, path, second);
   }
 
   /**
@@ -86,6 +114,7 @@ export class TrafficCounters {
       if (second === this.#latestSecond) this.#latestSecond = Number.NaN;
       if (open === undefined) continue;
       this.#closed.push(close(second, open, second === due.at(-1) ? waiting : nobody));
+      this.#forgetRoutes(this.#closed.length - 1 - keptWithRoutes);
     }
     // Trimmed in lumps: cutting one off each second would copy the array each second.
     if (this.#closed.length > keptSeconds + 64) this.#closed = this.#closed.slice(-keptSeconds);
@@ -105,14 +134,26 @@ export class TrafficCounters {
     return open === undefined ? null : this.#expand(close(second, open, waiting));
   }
 
-  #expand({ second, stable, candidate }: ClosedSecond): TrafficSecond {
-    return { service: this.#service, second, arms: { stable: expand(stable), candidate: expand(candidate) } };
+  #expand({ second, stable, candidate, mirror }: ClosedSecond): TrafficSecond {
+    return {
+      service: this.#service,
+      second,
+      arms: { stable: expand(stable), candidate: expand(candidate) },
+      ...(mirror === null ? {} : { mirror }),
+    };
+  }
+
+  #forgetRoutes(at: number): void {
+    const closed = this.#closed[at];
+    if (closed === undefined || (closed.stable?.detail ?? closed.candidate?.detail ?? null) === null) return;
+    const without = (arm: ClosedArm | null): ClosedArm | null => arm && { ...arm, detail: null };
+    this.#closed[at] = { ...closed, stable: without(closed.stable), candidate: without(closed.candidate) };
   }
 
   #openSecond(second: number): OpenSecond {
     let open = this.#open.get(second);
     if (open === undefined) {
-      open = { stable: null, candidate: null };
+      open = { stable: null, candidate: null, mirror: null };
       this.#open.set(second, open);
     }
     this.#latest = open;
@@ -125,11 +166,12 @@ const close = (second: number, open: OpenSecond, waiting: Waiting): ClosedSecond
   second,
   stable: closeArm(open.stable, waiting.stable),
   candidate: closeArm(open.candidate, waiting.candidate),
+  mirror: open.mirror?.read() ?? null,
 });
 
 function closeArm(arm: OpenArm | null, waiting: readonly number[]): ClosedArm | null {
   if (arm === null && waiting.length === 0) return null;
-  const { requests, serverErrors, gatewayErrors, clientErrors, latency } = arm ?? new OpenArm();
+  const { requests, serverErrors, gatewayErrors, clientErrors, latency, routes } = arm ?? new OpenArm();
   return {
     requests,
     serverErrors,
@@ -137,6 +179,7 @@ function closeArm(arm: OpenArm | null, waiting: readonly number[]): ClosedArm | 
     clientErrors,
     latency: flat(latency),
     waiting: waiting.length === 0 ? null : flat(bucketed(waiting)),
+    detail: routes?.read() ?? null,
   };
 }
 
@@ -166,6 +209,6 @@ function pairs(counts: Uint32Array): LatencyCounts {
 
 function expand(arm: ClosedArm | null): ArmSecond {
   if (arm === null) return nothing;
-  const { latency, waiting, ...counts } = arm;
-  return { ...counts, latency: pairs(latency), ...(waiting === null ? {} : { waiting: pairs(waiting) }) };
+  const { latency, waiting, detail, ...counts } = arm;
+  return { ...counts, latency: pairs(latency), ...(waiting === null ? {} : { waiting: pairs(waiting) }), ...detail };
 }

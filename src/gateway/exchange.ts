@@ -7,9 +7,11 @@ import type { Outcome } from './counters.ts';
 import type { EndReason, Flight } from './flight.ts';
 import type { ParsedAnswer } from './http1/message.ts';
 import type { InstanceConnection, InstanceUser } from './http1/instance-connection.ts';
-import { beginAnswer, chooseArm, problemHeaders, instanceHead } from './outgoing.ts';
+import { beginCopy } from './mirror/begin-copy.ts';
+import type { Pair } from './mirror/pair.ts';
+import { answeredRequest, answerInstead, beginAnswer, chooseArm, instanceHead, natureOf } from './outgoing.ts';
 import type { Chosen } from './pick-arm.ts';
-import { answerWithProblem, problems, type ProblemCode } from './problem.ts';
+import { problems, type ProblemCode } from './problem.ts';
 import { linksOf } from './request-head.ts';
 import { isRepeatable, type ExchangeContext, type RoutedRequest } from './routed-request.ts';
 import type { Waiter } from './service-state.ts';
@@ -53,6 +55,8 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
   /** What to say when no instance is left to try. */
   #exhausted: ProblemCode = 'no-endpoint';
   #answer: AnswerBody | null = null;
+  /** Compares what comes with what the candidate says; null when the request was not copied. */
+  #pair: Pair | null = null;
   #counted = false;
 
   constructor(context: ExchangeContext, routed: RoutedRequest) {
@@ -75,7 +79,8 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
   }
 
   get waiting(): Flight['waiting'] {
-    const waits = !this.#routed.head.preview && (this.#phase === 'waiting' || this.#phase === 'connecting');
+    const { preview, copy } = this.#routed.head;
+    const waits = !preview && !copy && (this.#phase === 'waiting' || this.#phase === 'connecting');
     return waits && this.#chosen !== null ? { arm: this.#chosen.choice.arm, since: this.#requestEndedAt } : null;
   }
 
@@ -155,7 +160,8 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     this.#connection = connection;
     this.#lastActivity = now;
     this.#phase = this.#upload.ended ? 'waiting' : 'sending';
-    if (this.#head === '' && this.#chosen !== null) this.#head = instanceHead(this.#routed, this.#chosen.choice);
+    const first = this.#head === '';
+    if (first && this.#chosen !== null) this.#head = instanceHead(this.#routed, this.#chosen.choice);
     connection.send(this, request.method, this.#head, request.body, request.upgrade === null);
     if (this.#upload.expected) {
       this.#upload.measureFrom(now);
@@ -165,6 +171,8 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
       if (this.#connection !== connection) return;
     }
     connection.flush();
+    if (first && this.#routed.service.mirror !== null && this.#chosen !== null && this.#attempts?.rescued === false)
+      this.#pair = beginCopy(this.#routed, this.#chosen);
   }
 
   bodyData(bytes: Buffer): void {
@@ -174,7 +182,6 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     this.#lastActivity = this.#context.recent();
     const maxBodyBytes = this.#chosen?.entry.proxy.maxBodyBytes ?? null;
     if (maxBodyBytes !== null && this.#upload.bytes > maxBodyBytes) {
-      this.#stopInstance();
       this.#refuse('body-too-large', `The limit is ${maxBodyBytes} bytes.`);
     } else if (!connection.writeBody(bytes)) {
       this.#upload.blocked = true;
@@ -228,22 +235,18 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
   answerHead(answer: ParsedAnswer): void {
     const { client } = this.#routed;
     const now = this.#context.now();
-    const { status, body } = answer;
     this.#lastActivity = now;
     // An answer to an unfinished upload is timed from the beginning of the request.
     this.#latencyMs = now - (this.#phase === 'sending' ? this.#startedAt : this.#requestEndedAt);
     this.#upstream?.watch.success();
-    const withBody = body === null || body.kind !== 'none';
-    const length = (withBody && body?.kind !== 'length') || status === 204 ? null : answer.announced;
-    const eventStream = withBody && length === null && answer.contentType?.startsWith('text/event-stream') === true;
+    const { withBody, length, eventStream, readable } = natureOf(answer);
     if (eventStream && !this.#becomeStream()) return;
     this.#phase = 'answering';
-    this.#status = status;
+    this.#status = answer.status;
     this.#answerBegun = true;
+    this.#pair?.stableHead(answer);
     const rescued = this.#attempts?.rescued === true;
     const encoder = beginAnswer(this.#routed, this.#chosen, rescued, answer, length, withBody);
-    // Where an event ends can only be seen in plain text; the gateway asks for that, an instance may disregard it.
-    const readable = eventStream && (answer.contentEncoding === null || answer.contentEncoding === 'identity');
     this.#answer = new AnswerBody(client, this, readable, withBody ? encoder : null);
     if (this.#isStream) this.#count(this.#outcome());
   }
@@ -252,6 +255,7 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     if (this.#phase !== 'answering') return;
     this.#lastActivity = this.#context.recent();
     this.#answer?.push(bytes);
+    if (this.#pair !== null) this.#pair.stableData(bytes);
   }
 
   answerPause(): void {
@@ -260,6 +264,7 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
 
   answerEnd(trailers: readonly string[]): void {
     this.#connection = null;
+    this.#pair?.stableBody.end();
     if (this.#phase === 'answering') this.#answer?.end(trailers);
   }
 
@@ -291,7 +296,6 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     const { service } = this.#routed;
     if (this.#isStream) return true;
     if (service.streams >= this.#context.limits.maxStreams) {
-      this.#stopInstance();
       this.#refuse('too-many-streams', null);
       return false;
     }
@@ -305,7 +309,6 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     const connection = this.#connection;
     const upstream = this.#upstream;
     if (this.#routed.request.upgrade === null || connection === null || upstream === null || this.#chosen === null) {
-      this.#stopInstance();
       this.#refuse('instance-protocol', 'It switches to a protocol that nobody asked for.');
       return;
     }
@@ -313,14 +316,8 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
     upstream.watch.success();
     this.#connection = null;
     this.#status = 101;
-    openTunnel(
-      this.#context,
-      this.#routed,
-      this.#chosen,
-      this.#attempts?.rescued === true,
-      { answer, connection, upstream },
-      () => this.#finish(this.#outcome()),
-    );
+    const agreed = { answer, connection, upstream, rescued: this.#attempts?.rescued === true };
+    openTunnel(this.#context, this.#routed, this.#chosen, agreed, () => this.#finish(this.#outcome()));
   }
 
   instanceEnded(): void {}
@@ -419,7 +416,6 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
   #timeOut(code: ProblemCode): void {
     const upstream = this.#upstream;
     if (upstream !== null && code === 'response-timeout') this.#attempts?.failed(upstream, this.#context.now());
-    this.#stopInstance();
     this.#refuse(code, null);
   }
 
@@ -437,16 +433,13 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
       this.#cut();
       return;
     }
-    const { client, request, requestId, hsts } = this.#routed;
+    this.#stopInstance();
     this.#choose();
     this.#latencyMs = this.#context.now() - this.#startedAt;
     this.#status = problems[code].status;
     this.#code = code;
     this.#finish(this.#status < 500 ? 'client-error' : 'gateway-error');
-    const headers = problemHeaders(this.#chosen, hsts);
-    // Without 100 Continue nobody knows whether the body still comes.
-    if (request.expectsContinue || code === 'request-timeout') client.closeAfter();
-    answerWithProblem(client, code, detail, requestId, headers, request.method !== 'HEAD');
+    answerInstead(this.#routed, this.#chosen, code, detail);
   }
 
   #stopInstance(): void {
@@ -463,9 +456,13 @@ export class Exchange implements Flight, Waiter, InstanceUser, ClientStreamEvent
 
   #count(outcome: Outcome): void {
     const { service, head } = this.#routed;
-    if (head.preview || this.#counted || this.#chosen === null) return;
+    if (head.preview || head.copy || this.#counted || this.#chosen === null) return;
     this.#counted = true;
-    service.counters.record(this.#context.second(), this.#chosen.choice.arm, outcome, this.#latencyMs);
+    const latencyMs = this.#latencyMs;
+    const asked = this.#upstream?.endpoint.id ?? null;
+    const request = service.compared ? answeredRequest(this.#routed, outcome, this.#status, latencyMs, asked) : null;
+    service.counters.record(this.#context.second(), this.#chosen.choice.arm, outcome, latencyMs, request);
+    this.#pair?.stableEnded(outcome, this.#status, latencyMs);
   }
 
   #finish(outcome: Outcome): void {

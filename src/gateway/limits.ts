@@ -15,6 +15,8 @@ export interface GatewayLimits {
   readonly maxInFlight: number;
   /** WebSockets, tunnels and event streams of one service at a time. */
   readonly maxStreams: number;
+  /** Copies of requests to the candidate of one service at a time; what would be more is not copied. */
+  readonly maxCopies: number;
   /** Milliseconds to open a connection to an instance. */
   readonly connectTimeoutMs: number;
   /** Idle connections that are kept to one instance. */
@@ -43,6 +45,7 @@ export const defaultLimits: GatewayLimits = {
   maxConnections: 20_000,
   maxInFlight: 4_096,
   maxStreams: 10_000,
+  maxCopies: 16,
   connectTimeoutMs: 3_000,
   maxIdlePerEndpoint: 256,
   maxQueued: 1_000,
@@ -74,6 +77,7 @@ const limitsSchema = z.strictObject({
   maxConnections: positive.optional(),
   maxInFlight: positive.optional(),
   maxStreams: positive.optional(),
+  maxCopies: positive.optional(),
   connectTimeoutMs: positive.optional(),
   maxIdlePerEndpoint: positive.optional(),
   maxQueued: countOf.optional(),

@@ -12,6 +12,8 @@ export interface Agreed {
   readonly answer: ParsedAnswer;
   readonly connection: InstanceConnection;
   readonly upstream: Upstream;
+  /** By the slot that was not chosen. */
+  readonly rescued: boolean;
 }
 
 /**
@@ -23,8 +25,7 @@ export function openTunnel(
   context: ExchangeContext,
   routed: RoutedRequest,
   chosen: Chosen,
-  rescued: boolean,
-  { answer, connection, upstream }: Agreed,
+  { answer, connection, upstream, rescued }: Agreed,
   finish: () => void,
 ): void {
   const { request, client, service } = routed;

@@ -1,8 +1,11 @@
 import type { RouteTableEntry } from '../core/route-table.ts';
 import { otherSlot } from '../core/slot.ts';
 import { pickArm, type ArmChoice, type Chosen } from './pick-arm.ts';
+import type { AnsweredRequest } from '../core/route-counts.ts';
+import type { Outcome } from './counters.ts';
 import type { AnswerEncoder } from './edge-policy.ts';
 import type { ParsedAnswer } from './http1/message.ts';
+import { answerWithProblem, type ProblemCode } from './problem.ts';
 import { headerOf, headersForClient } from './request-head.ts';
 import { encoderFor, type ExchangeContext, type RoutedRequest } from './routed-request.ts';
 import { readCookie, stickyCookieName, withoutCookie } from './sticky-cookie.ts';
@@ -39,8 +42,12 @@ export function chooseArm(context: ExchangeContext, routed: RoutedRequest, entry
 /** Whether a missing body is said to be one of length 0 (RFC 9110, 8.6). */
 const hasContent = (method: string): boolean => method === 'POST' || method === 'PUT' || method === 'PATCH';
 
-/** The head of a request as the instance gets it: written anew from what was parsed, never passed on raw. */
-export function instanceHead(routed: RoutedRequest, choice: ArmChoice): string {
+/**
+ * The head of a request as the instance gets it: written anew from what was parsed, never passed on raw.
+ *
+ * @param more lines that only this one has
+ */
+export function instanceHead(routed: RoutedRequest, choice: ArmChoice, more = ''): string {
   const { request, client, head, side, host, target, requestId, service } = routed;
   const internal = side === 'internal';
   let text = `${request.method} ${target} HTTP/1.1\r\nhost: ${host === '' ? service.name : host}\r\n${head.forward}`;
@@ -52,18 +59,38 @@ export function instanceHead(routed: RoutedRequest, choice: ArmChoice): string {
     if (cookie !== null) text += `cookie: ${cookie}\r\n`;
   }
   const from = client.remoteAddress;
+  const relayed = service.inForce?.entry.relayed === true;
+  const passed = internal ? head.forwardedFor : null;
   text += `x-request-id: ${requestId}\r\nx-forwarded-for: ${
-    internal && head.forwardedFor !== null ? `${head.forwardedFor}, ${from}` : from
+    passed === null ? from : relayed ? passed : `${passed}, ${from}`
   }\r\nx-forwarded-proto: ${head.forwardedProto ?? (client.secure ? 'https' : 'http')}\r\n`;
   const forwardedHost = head.forwardedHost ?? host;
   if (forwardedHost !== '') text += `x-forwarded-host: ${forwardedHost}\r\n`;
-  text += request.version === '1.1' ? 'via: 1.1 veza\r\n' : `via: ${request.version === '2' ? '2' : '1.0'} veza\r\n`;
+  if (!relayed)
+    text += request.version === '1.1' ? 'via: 1.1 veza\r\n' : `via: ${request.version === '2' ? '2' : '1.0'} veza\r\n`;
   if (choice.travels !== null) text += `x-veza-arm: ${choice.travels}\r\n`;
   if (request.body.kind === 'length') text += `content-length: ${request.body.bytes}\r\n`;
   else if (request.body.kind === 'open') text += 'transfer-encoding: chunked\r\n';
   else if (hasContent(request.method)) text += 'content-length: 0\r\n';
   if (request.upgrade !== null) text += `connection: Upgrade\r\nupgrade: ${request.upgrade}\r\n`;
-  return `${text}\r\n`;
+  return `${text}${more}\r\n`;
+}
+
+/** What the head of an instance's answer says about its body. */
+export function natureOf({ status, body, announced, contentType, contentEncoding }: ParsedAnswer): {
+  readonly withBody: boolean;
+  /** Bytes of body; null when nobody knows. */
+  readonly length: number | null;
+  readonly eventStream: boolean;
+  /** Its events can be told apart. */
+  readonly readable: boolean;
+} {
+  const withBody = body === null || body.kind !== 'none';
+  const length = (withBody && body?.kind !== 'length') || status === 204 ? null : announced;
+  const eventStream = withBody && length === null && contentType?.startsWith('text/event-stream') === true;
+  // Where an event ends can only be seen in plain text; the gateway asks for that, an instance may disregard it.
+  const readable = eventStream && (contentEncoding === null || contentEncoding === 'identity');
+  return { withBody, length, eventStream, readable };
 }
 
 /**
@@ -127,11 +154,31 @@ export function addOwnHeaders(routed: RoutedRequest, chosen: Chosen | null, resc
   if (hsts !== null) flat.push('strict-transport-security', hsts);
 }
 
-/** What the gateway says with an answer of its own, besides what every problem says. */
-export function problemHeaders(chosen: Chosen | null, hsts: string | null): string[] {
-  const flat: string[] = [];
+/** A request that has ended, as it is counted by its route. @param instance that was asked last */
+export function answeredRequest(
+  { request, head, path }: RoutedRequest,
+  outcome: Outcome,
+  status: number,
+  latencyMs: number,
+  instance: string | null,
+): AnsweredRequest {
+  const lost = outcome === 'gateway-error';
+  const traceparent = lost || outcome === 'server-error' ? headerOf(request, 'traceparent') : null;
+  return { method: request.method, path, status, lost, latencyMs, traceparent, requestId: head.requestId, instance };
+}
+
+/** The gateway's own answer to a request. */
+export function answerInstead(
+  { client, request, requestId, hsts }: RoutedRequest,
+  chosen: Chosen | null,
+  code: ProblemCode,
+  detail: string | null,
+): void {
+  const headers: string[] = [];
   const setCookie = chosen?.setCookie ?? null;
-  if (setCookie !== null) flat.push('set-cookie', setCookie);
-  if (hsts !== null) flat.push('strict-transport-security', hsts);
-  return flat;
+  if (setCookie !== null) headers.push('set-cookie', setCookie);
+  if (hsts !== null) headers.push('strict-transport-security', hsts);
+  // Without 100 Continue nobody knows whether the body still comes.
+  if (request.expectsContinue || code === 'request-timeout') client.closeAfter();
+  answerWithProblem(client, code, detail, requestId, headers, request.method !== 'HEAD');
 }

@@ -5,6 +5,7 @@ import type { ParseFault } from './http1/message.ts';
 export type ProblemCode =
   | 'bad-request'
   | 'no-route'
+  | 'unsafe-copy'
   | 'request-timeout'
   | 'body-too-large'
   | 'headers-too-large'
@@ -32,6 +33,7 @@ interface ProblemKind {
 export const problems: Readonly<Record<ProblemCode, ProblemKind>> = {
   'bad-request': { status: 400, title: 'The request cannot be passed on', retryAfter: null },
   'no-route': { status: 404, title: 'No service has this host and path', retryAfter: null },
+  'unsafe-copy': { status: 403, title: 'Copies of requests may not change anything', retryAfter: null },
   'request-timeout': { status: 408, title: 'The request did not arrive in time', retryAfter: null },
   'body-too-large': { status: 413, title: 'The body is larger than this service accepts', retryAfter: null },
   'headers-too-large': { status: 431, title: 'The request has too many headers', retryAfter: null },

@@ -14,6 +14,8 @@ export interface RequestHead {
   readonly cookie: string | null;
   readonly arm: Arm | null;
   readonly preview: boolean;
+  /** It was made on behalf of a copy of a request: nobody waits for what comes of it. */
+  readonly copy: boolean;
   readonly requestId: string | null;
   readonly forwardedFor: string | null;
   readonly forwardedProto: string | null;
@@ -61,6 +63,7 @@ export function readRequestHead({ headers, names }: Pick<ClientRequest, 'headers
   let cookie: string | null = null;
   let arm: Arm | null = null;
   let preview = false;
+  let copy = false;
   let requestId: string | null = null;
   let forwardedFor: string | null = null;
   let forwardedProto: string | null = null;
@@ -81,6 +84,7 @@ export function readRequestHead({ headers, names }: Pick<ClientRequest, 'headers
             continue;
           }
           if (name === 'x-veza-preview') preview = value === '1';
+          else if (name === 'x-veza-mirror') copy = true;
         }
         break;
       case 1:
@@ -122,6 +126,7 @@ export function readRequestHead({ headers, names }: Pick<ClientRequest, 'headers
     cookie,
     arm,
     preview,
+    copy,
     requestId,
     forwardedFor,
     forwardedProto,

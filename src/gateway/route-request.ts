@@ -5,6 +5,7 @@ import type { EdgeAnswer } from './edge-policy.ts';
 import { httpsLocation } from './edge/redirect.ts';
 import { Exchange } from './exchange.ts';
 import { readAbsoluteTarget } from './http1/target.ts';
+import { overridesMethod } from './mirror/method-override.ts';
 import { normalizeHost } from './matcher.ts';
 import { answerWithProblem, problems, type ProblemCode } from './problem.ts';
 import { readRequestHead } from './request-head.ts';
@@ -60,6 +61,10 @@ export function routeRequest(
     refuse('not-implemented', 'TRACE is not passed on.');
     return;
   }
+  if (head.copy && changesSomething(request)) {
+    refuse('unsafe-copy', 'The request that led to this one is a copy; its sender got the answer of another release.');
+    return;
+  }
   const query = target.indexOf('?');
   const path = query === -1 ? target : target.slice(0, query);
   if (entrance.side === 'public' && !client.secure) {
@@ -98,6 +103,12 @@ export function routeRequest(
 }
 
 const slash = 0x2f;
+
+/** Whether a request may be more than a question (RFC 9110, 9.2.1). */
+function changesSomething({ method, upgrade, names, target }: ClientRequest): boolean {
+  const safe = method === 'GET' || method === 'HEAD' || method === 'OPTIONS';
+  return !safe || upgrade !== null || overridesMethod(names, target);
+}
 
 function answerChallenge(
   { challenges }: RoutingContext,

@@ -4,6 +4,7 @@ import { Admission } from './admission.ts';
 import { TrafficCounters } from './counters.ts';
 import { createEdgePolicy, openPolicy, type EdgePolicyParts } from './edge/edge-policy.ts';
 import type { EdgePolicy } from './edge-policy.ts';
+import { Mirror } from './mirror/mirror.ts';
 import { ejectable } from './outlier.ts';
 import { RetryBudget } from './retry-budget.ts';
 import type { Chosen } from './pick-arm.ts';
@@ -21,6 +22,10 @@ export interface Waiter {
 export interface ServiceContext extends UpstreamContext {
   /** Uniform in [0, 1). */
   random(): number;
+  /** The gateway stops or has been replaced. */
+  readonly closing: boolean;
+  /** The second that counting is in. */
+  second(): number;
   readonly edge: EdgePolicyParts;
 }
 
@@ -35,11 +40,16 @@ export class ServiceState {
   policy: EdgePolicy | null = null;
   /** Nothing is chosen for a request without an arm of its own: all go to stable. */
   plainForUsers = false;
+  /** Two releases are compared: requests are counted by route, too. */
+  compared = false;
+  /** Null when nothing is mirrored. */
+  mirror: Mirror | null = null;
   plainInside = false;
   #plain: Chosen | null = null;
   /** Null once the service has been removed. */
   inForce: RouteInForce | null = null;
   readonly #context: ServiceContext;
+  readonly #mirror: Mirror;
   /** By instance and address: an instance that came back on another port is another endpoint. */
   readonly #upstreams = new Map<string, Upstream>();
   #bySlot: Record<Slot, readonly Upstream[]> = { blue: [], green: [] };
@@ -57,6 +67,7 @@ export class ServiceState {
     this.choice = new WeightedChoice(() => context.random());
     this.budget = new RetryBudget(limits.retryRatio, limits.minRetriesPerSecond);
     this.admission = new Admission(limits);
+    this.#mirror = new Mirror(context, this.counters);
   }
 
   /** Puts an entry in force, or takes the service out of the table. Every pick from now on follows it. */
@@ -84,11 +95,20 @@ export class ServiceState {
       blue: (inForce?.entry.endpoints.blue ?? []).map(upstreamOf),
       green: (inForce?.entry.endpoints.green ?? []).map(upstreamOf),
     };
+    this.#applyMirror(entry);
     for (const upstream of this.#upstreams.values()) {
       upstream.inTable = wanted.has(upstream);
       if (!upstream.inTable) upstream.sweepIdle(now);
     }
     this.#forgetRetired();
+  }
+
+  #applyMirror(entry: RouteTableEntry | null): void {
+    const candidates = entry === null ? [] : this.#bySlot[otherSlot(entry.stable)];
+    const settings = entry?.mirror && { ...entry.mirror, responseTimeoutMs: entry.proxy.responseTimeoutMs };
+    this.mirror = this.#mirror.apply(settings ?? null, candidates) ? this.#mirror : null;
+    this.compared =
+      candidates.length > 0 && entry !== null && (entry.candidateWeight > 0 || entry.mirror !== undefined);
   }
 
   /** The choice of a request for which there is nothing to choose. */
@@ -154,6 +174,7 @@ export class ServiceState {
   /** Enforces deadlines. */
   sweep(now: number): void {
     if (this.admission.queued > 0) this.#expire(now);
+    this.mirror?.sweep(now);
     for (const upstream of this.#upstreams.values()) {
       upstream.sweepIdle(now);
       upstream.sweepFlights(now);

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { lstat, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
+import { isAlive } from '../system/is-alive.ts';
 
 /** Files of a gateway below the state folder. */
 export const gatewayFiles = (stateDir: string) => {
@@ -101,19 +102,8 @@ export const nextSocket = (socket: string): string => path.join(path.dirname(soc
 
 /** Whether a process is one of the gateway of a state folder: process ids are used again. */
 export async function isGateway(pid: number, stateDir: string, socket: string): Promise<boolean> {
-  try {
-    process.kill(pid, 0);
-  } catch {
-    return false;
-  }
+  if (!isAlive(pid)) return false;
   if (process.platform !== 'linux') return listens(socket);
   const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
   return commandLine.split('\0').includes(stateDir);
-}
-
-/** Writes a small file so that readers see the old or the new one, never a part. */
-export async function replaceFile(file: string, text: string): Promise<void> {
-  const temporary = `${file}.tmp`;
-  await writeFile(temporary, text, { mode: 0o600 });
-  await rename(temporary, file);
 }

@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto';
-import { open, readFile, rename } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
+import { replaceFileDurably } from '../system/replace-file.ts';
+import { seal, unseal } from '../system/sealed-text.ts';
 import { emptyTable, lostTable, storedTable, tableOf, type RouteTable, type StoredTable } from './table.ts';
 
 /** Keeps the table on disk, so that a gateway that comes back serves at once what was in force. */
@@ -36,7 +37,7 @@ export class TableFile {
     await Promise.resolve();
     const table = this.#wanted;
     try {
-      if (table !== null) await writeDurably(this.#file, encode(table));
+      if (table !== null) await replaceFileDurably(this.#file, seal(JSON.stringify(storedTable(table))));
       this.#failure = null;
       return true;
     } catch (error) {
@@ -63,7 +64,8 @@ export class TableFile {
       throw error;
     }
     try {
-      const table = decode(text);
+      // The checksum says that this is what a gateway wrote; each route is checked, since that may have been an older one.
+      const table = tableOf(JSON.parse(unseal(text)) as StoredTable);
       return { table, warning: table.lost ? `${this.#file} was damaged at an earlier start; ${untilWritten}` : null };
     } catch (error) {
       const aside = `${this.#file}.corrupt-${now.toISOString().replaceAll(':', '')}`;
@@ -80,39 +82,3 @@ export class TableFile {
 }
 
 const untilWritten = 'the gateway started with none, and answers 503 until the control plane writes it again.';
-
-function encode(table: RouteTable): string {
-  const body = JSON.stringify(storedTable(table));
-  return `${JSON.stringify({ format: 1, sha256: sha256(body) })}\n${body}\n`;
-}
-
-function decode(text: string): RouteTable {
-  const [head, body] = text.split('\n');
-  const header: unknown = JSON.parse(head ?? '');
-  if (typeof header !== 'object' || header === null || !('format' in header) || header.format !== 1) {
-    throw new Error('unknown format');
-  }
-  if (body === undefined || !('sha256' in header) || header.sha256 !== sha256(body)) throw new Error('wrong checksum');
-  // The checksum says that this is what a gateway wrote; each route is checked, since that may have been an older one.
-  return tableOf(JSON.parse(body) as StoredTable);
-}
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-
-async function writeDurably(file: string, text: string): Promise<void> {
-  const temporary = `${file}.tmp`;
-  const handle = await open(temporary, 'w', 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(temporary, file);
-  const folder = await open(path.dirname(file), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}

@@ -71,6 +71,17 @@ describe('a table on disk', () => {
     expect([...loaded.table.removed]).toEqual([...table.removed]);
   });
 
+  it('has what is mirrored, and comes back also when it was written before anything could be', async () => {
+    const mirrored = testEntry({ service: 'api', mirror: { share: 25, shapes: true } });
+    const stamp = { epoch: 1, version: 1 };
+    const table = changed(putRoute(changed(putRoute(emptyTable, route(stamp))), { stamp, entry: mirrored }));
+    await new TableFile(file()).save(table);
+    expect(await readFile(file(), 'utf8')).not.toMatch(/"service":"web"[^}]*"mirror"/);
+    const { routes } = (await new TableFile(file()).load(now)).table;
+    expect(routes.get('web')?.entry.mirror).toBeUndefined();
+    expect(routes.get('api')?.entry.mirror).toEqual({ share: 25, shapes: true });
+  });
+
   it('holds the newest of many that were saved at once', async () => {
     const tables = new TableFile(file());
     let table = emptyTable;

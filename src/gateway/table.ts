@@ -1,5 +1,4 @@
-import { orderOf, type Fenced } from '../core/fencing.ts';
-import { parseRouteInForce } from '../core/gateway-control.ts';
+import { fencedOf, orderOf, storedFences, type Fenced, type StoredFences } from '../core/fencing.ts';
 import type { RouteInForce, WriteStamp } from '../core/route-table.ts';
 import { buildMatcher, type Matcher } from './matcher.ts';
 
@@ -14,28 +13,20 @@ export const emptyTable: RouteTable = { routes: new Map(), removed: new Map(), m
 export const lostTable: RouteTable = { ...emptyTable, lost: true };
 
 /** A table as it is written to disk and passed between processes. */
-export interface StoredTable {
-  readonly routes: readonly RouteInForce[];
-  readonly removed: readonly (readonly [service: string, stamp: WriteStamp])[];
+export interface StoredTable extends StoredFences {
   /** As in RouteTable; absent is false. */
   readonly lost?: true;
 }
 
 export const storedTable = (table: RouteTable): StoredTable => ({
-  routes: [...table.routes.values()],
-  removed: [...table.removed],
+  ...storedFences(table),
   ...(table.lost ? { lost: true } : {}),
 });
 
 /** @throws Error when a route is none */
 export function tableOf(stored: StoredTable): RouteTable {
-  const routes = new Map<string, RouteInForce>();
-  for (const route of stored.routes) {
-    const parsed = parseRouteInForce(route);
-    if (!parsed.ok) throw new Error(parsed.message);
-    routes.set(parsed.value.entry.service, parsed.value);
-  }
-  return { ...makeTable(routes, new Map(stored.removed)), lost: stored.lost === true };
+  const { routes, removed } = fencedOf(stored);
+  return { ...makeTable(routes, removed), lost: stored.lost === true };
 }
 
 export type TableChange =

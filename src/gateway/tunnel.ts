@@ -37,6 +37,7 @@ export class Tunnel implements Flight, InstanceUser, SocketUser {
   readonly #down: FrameScanner | null;
   readonly #up: FrameScanner | null;
   #closing: { readonly code: number; readonly reason: string; readonly since: number } | null = null;
+  #finishing = false;
   #closeSentDown = false;
   #closeSentUp = false;
   #clientOpen = true;
@@ -87,6 +88,7 @@ export class Tunnel implements Flight, InstanceUser, SocketUser {
   }
 
   reset(): void {
+    if (this.#over) return;
     this.#client.destroy();
     this.#instanceOpen = false;
     this.#instance.discard();
@@ -245,14 +247,22 @@ export class Tunnel implements Flight, InstanceUser, SocketUser {
     this.#client.resume();
   }
 
-  /** Both sides have said Close, or had the time to: now TCP, first towards the client (RFC 6455, 7.1.1). */
+  /**
+   * Both sides have said Close, or had the time to: now TCP, first towards the client (RFC 6455, 7.1.1). What the instance still
+   * says is read to its end: a connection that is given up with something unread is reset, and the reset overtakes the Close.
+   */
   #finishClosing(): void {
-    this.#client.end(() => {
-      if (this.#instanceOpen) this.#instance.endRaw(() => this.reset());
-      else this.reset();
-    });
-    // A client that does not take the last bytes is not waited for.
-    if (this.#clock.now() - (this.#closing?.since ?? 0) > messageGraceMs + closeReplyMs) this.reset();
+    if (this.#finishing) return;
+    this.#finishing = true;
+    this.#client.end();
+    if (this.#instanceOpen) {
+      this.#instance.endRaw();
+      this.#instance.resume();
+    }
+    // Who does not end his side, or take the last bytes, is not waited for.
+    const waited = this.#clock.now() - (this.#closing?.since ?? 0);
+    if (waited > messageGraceMs + closeReplyMs) this.reset();
+    else setTimeout(() => this.reset(), closeReplyMs).unref();
   }
 
   #end(): void {

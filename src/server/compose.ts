@@ -13,14 +13,20 @@ import { startEngine } from '../engine/start.ts';
 import { StoreUnavailableError } from '../errors.ts';
 import { loadConfig } from '../spec/load-config.ts';
 import type { Journal } from '../store/journal.ts';
+import { openSqliteEvidence } from '../store/sqlite-evidence-store.ts';
 import { openSqliteJournal } from '../store/sqlite-journal.ts';
 import { acquireStateLock } from '../store/state-lock.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { openEnvironment, type OpenEnvironment } from './local/environments.ts';
 import { ALARM, ROUTER_EVENT, type JournaledRouterEvent } from './local/event-view.ts';
 import { isUnavailable } from './local/is-unavailable.ts';
-import { defaultEnvironment, LocalControlPlane } from './local/local-control-plane.ts';
+import { imagesOf } from './local/image-shelf.ts';
+import { defaultEnvironment } from './local/find-declared.ts';
+import { LocalControlPlane } from './local/local-control-plane.ts';
 import { MAINTENANCE, MaintenanceBook, type MaintenanceDecision } from './local/maintenance-book.ts';
+import { MIGRATIONS, MigrationBook, type MigrationEntry } from './local/migration-book.ts';
+import { MigrationDesk } from './local/migration-desk.ts';
+import { MigrationProgressBook } from './local/migration-progress.ts';
 import { Notice } from './local/notice.ts';
 import { PORT_ASSIGNED, PortBook, type PortAssignment } from './local/port-book.ts';
 import { ReleaseShelf } from './local/release-shelf.ts';
@@ -71,18 +77,28 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
   const catalog = openReleaseCatalog(stateDir);
   const claims = new Claims();
   const shelf = await ReleaseShelf.load(catalog, store);
+  const images = imagesOf(stateDir, process.env['VEZA_OSV_API'], (artifact) => shelf.withArtifact(artifact));
   const changes = new Notice();
   const startTimes = new Map<string, number>();
   const ports = new PortBook((assignment) => running.engine.record(PORT_ASSIGNED, assignment, 'durable'));
   const maintenance = new MaintenanceBook((decision) => running.engine.record(MAINTENANCE, decision, 'durable'));
+  const book = new MigrationBook((entry) => running.engine.record(MIGRATIONS, entry, 'durable'));
   const ledger = recover(journal, (entry) => {
     if (entry.kind === PORT_ASSIGNED) ports.restore(entry.body as unknown as PortAssignment);
     else if (entry.kind === MAINTENANCE) maintenance.restore(entry.body as unknown as MaintenanceDecision);
+    else if (entry.kind === MIGRATIONS) book.restore(entry.body as unknown as MigrationEntry);
     else if (entry.kind === 'requested') startTimes.set(entry.stream, entry.time);
   });
 
+  const closing = new AbortController();
+  const setAside: string[] = [];
+  const evidence = openSqliteEvidence(stateDir, (note) => {
+    log(note);
+    setAside.push(note);
+  });
   const running = startEngine({
     journal,
+    evidence,
     ledger,
     clock: systemClock,
     epoch: lock.epoch,
@@ -97,6 +113,7 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
       log(`ALARM ${severity} ${deployment ?? ''} ${message}`);
       journalIfPossible(ALARM, { deployment, severity, message });
     },
+    onWarning: (message) => log(`warning: ${message}`),
   });
   function journalIfPossible(kind: string, body: Readonly<Record<string, string | null>>): void {
     try {
@@ -114,6 +131,14 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
   };
 
   const opened = new Map<string, OpenEnvironment>();
+  const progress = new MigrationProgressBook(log, () => systemClock.now());
+  const migrations = new MigrationDesk({
+    ledger,
+    releases: shelf,
+    book,
+    platform: () => platform,
+    opened: () => opened,
+  });
   const opening = new Map<string, Promise<OpenEnvironment>>();
   const open = async (name: string, signal: AbortSignal): Promise<OpenEnvironment> => {
     const under = opened.get(name) ?? opening.get(name);
@@ -125,13 +150,23 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
           platform: () => platform,
           stateDir,
           ports,
+          images,
           log,
           onRouterEvent: (event) => onRouterEvent(name, event),
+          migrations,
+          progress,
+          metricsPath: (release) =>
+            shelf.has(release) ? (shelf.get(release as ReleaseId).config[name]?.metrics?.path ?? null) : null,
         },
         signal,
       );
       opened.set(name, environment);
       await running.open(environment.parts, signal);
+      // Behind the opening: a database that is away is no reason to be away as well.
+      void migrations.learn(environment.parts.declared, closing.signal).catch((error: unknown) => {
+        if (!closing.signal.aborted)
+          log(`${name}: migrations: ${error instanceof Error ? error.message : String(error)}`);
+      });
       return environment;
     })();
     opening.set(name, mine);
@@ -178,8 +213,12 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
     catalog,
     claims,
     shelf,
+    images,
     running,
+    setAside,
     maintenance,
+    migrations,
+    progress,
     changes,
     platform: () => platform,
     refresh: async () => {
@@ -221,9 +260,11 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
   return {
     controlPlane,
     async close() {
+      closing.abort(new Error('the control plane ends'));
       running.close();
       for (const name of opened.keys()) await leave(name)?.close();
       await catalog.close();
+      evidence.close();
       journal.close();
       lock.release();
     },

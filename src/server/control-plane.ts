@@ -33,6 +33,11 @@ import type {
   UpProgressView,
   UpView,
 } from '../api/schemas.ts';
+import type { ImageScanProgressView, ImageScanRequest, ImageScanView } from '../api/image-schemas.ts';
+import type { ExplanationView } from '../api/explanation-schemas.ts';
+import type { ForecastRequest, ForecastView } from '../api/forecast-schemas.ts';
+import type { ContractRequest, MigrationProgressView, MigrationsView, UndoRequest } from '../api/migration-schemas.ts';
+import type { EvidenceRecord } from '../core/analysis/evidence-record.ts';
 import type { Operation } from '../core/rollout/operation.ts';
 
 /**
@@ -56,6 +61,12 @@ export interface ControlPlane {
   deployments(filter: DeploymentsFilter): Promise<readonly DeploymentView[]>;
   /** By id (`dep_12`), its number (`12`), or `latest`. */
   deployment(id: string): Promise<DeploymentView>;
+  /** What its verdicts were computed from, a record a leg. @throws EvidenceNotKeptError when there is none (any more) */
+  evidence(id: string): Promise<readonly EvidenceRecord[]>;
+  /** Why it was judged as it was, as far as that is known; also while it runs. */
+  explanation(id: string, signal: AbortSignal): Promise<ExplanationView>;
+  /** What a deployment now would do; nothing is built, nothing is touched. */
+  forecast(environment: string | null, request: ForecastRequest, signal: AbortSignal): Promise<ForecastView>;
   /** Resolves when the deployments are journalled, not when they end. */
   deploy(request: DeployRequest, by: string): Promise<DeployAnswer>;
   /** Brings services of an environment back to a release, by new deployments of kind `rollback`. */
@@ -92,6 +103,12 @@ export interface ControlPlane {
     onOutput: (stream: 'stdout' | 'stderr', chunk: Uint8Array) => void,
     signal: AbortSignal,
   ): Promise<number>;
+  /** Makes images where there are none yet. */
+  scanImages(
+    request: ImageScanRequest,
+    onProgress: (progress: ImageScanProgressView) => void,
+    signal: AbortSignal,
+  ): Promise<readonly ImageScanView[]>;
   /** Journaled, then put in force; holds until it is taken back. @throws NotRoutedError */
   maintenance(
     environment: string | null,
@@ -99,6 +116,26 @@ export interface ControlPlane {
     request: MaintenanceRequest,
     by: string,
   ): Promise<MaintenanceAnswer>;
+  /** Of one live service, or of all that have some. @throws NoMigrationsError, NotDeployedError */
+  migrations(
+    environment: string | null,
+    service: string | null,
+    signal: AbortSignal,
+  ): Promise<readonly MigrationsView[]>;
+  /** Aborting the signal ends it between two migrations, or undoes the one under way. @throws ContractRefusedError */
+  contractMigrations(
+    request: ContractRequest,
+    by: string,
+    onProgress: (progress: MigrationProgressView) => void,
+    signal: AbortSignal,
+  ): Promise<MigrationsView>;
+  /** The same for taking back. @throws UndoRefusedError */
+  undoMigrations(
+    request: UndoRequest,
+    by: string,
+    onProgress: (progress: MigrationProgressView) => void,
+    signal: AbortSignal,
+  ): Promise<MigrationsView>;
   /** Set ones and ones that are referred to but missing; never a value. */
   secrets(environment: string | null): Promise<readonly SecretView[]>;
   setSecret(environment: string | null, name: string, value: string, by: string): Promise<SecretView>;

@@ -50,10 +50,15 @@ export const handlersFor = (plane: ControlPlane): Handlers => ({
     inOrder(emit, (push) => plane.removeService(body, by, push, signal)),
   releases: ({ query }) => plane.releases(query.service),
   build: ({ body }, { by, signal }, emit) => inOrder(emit, (push) => plane.build(body, by, push, signal)),
+  scanImages: ({ body }, { signal }, emit) => inOrder(emit, (push) => plane.scanImages(body, push, signal)),
   deployments: ({ query }) => plane.deployments(query),
   deploy: ({ body }, { by }) => plane.deploy(body, by),
   rollback: ({ body }, { by }) => plane.rollback(body, by),
   deployment: ({ params }) => plane.deployment(params.id),
+  forecast: ({ params, body }, { signal }) =>
+    plane.forecast(params.environment === '-' ? null : params.environment, body, signal),
+  evidence: ({ params }) => plane.evidence(params.id),
+  explanation: ({ params }, { signal }) => plane.explanation(params.id, signal),
   watch: async ({ params }, { signal }, emit) => {
     for await (const view of plane.watch(params.id, signal)) await emit(view);
     return ENDED;
@@ -68,6 +73,11 @@ export const handlersFor = (plane: ControlPlane): Handlers => ({
   },
   maintenance: ({ params, body }, { by }) =>
     plane.maintenance(params.environment === '-' ? null : params.environment, params.service, body, by),
+  migrations: ({ query }, { signal }) => plane.migrations(query.environment, query.service, signal),
+  contractMigrations: ({ body }, { by, signal }, emit) =>
+    inOrder(emit, (push) => plane.contractMigrations(body, by, push, signal)),
+  undoMigrations: ({ body }, { by, signal }, emit) =>
+    inOrder(emit, (push) => plane.undoMigrations(body, by, push, signal)),
   secrets: ({ query }) => plane.secrets(query.environment),
   setSecret: ({ params, body }, { by }) =>
     plane.setSecret(params.environment === '-' ? null : params.environment, params.name, body.value, by),

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ScriptedControlPlane } from '../../test/fixtures/scripted-control-plane.ts';
-import { committed, deployment, info, NEW, release, reverted } from '../../test/fixtures/views.ts';
+import { committed, deployment, evidence, info, NEW, release, reverted } from '../../test/fixtures/views.ts';
 import { ApiClient } from '../api/client.ts';
 import { contract } from '../api/contract.ts';
 import type { EventView } from '../api/schemas.ts';
@@ -114,6 +114,7 @@ describe('every endpoint', () => {
   it('answers through the client what the control plane answers, and says who asks', async () => {
     plane.show(deployment());
     plane.record({ text: 'requested' });
+    plane.records.push(evidence());
     const ignore = { onItem: () => {} };
     const body = { environment: null };
     const answers: Record<keyof typeof contract, unknown> = {
@@ -126,6 +127,9 @@ describe('every endpoint', () => {
       releases: await client.call('releases', { query: { service: 'web' } }),
       deployments: await client.call('deployments', { query: { active: true, limit: 3 } }),
       deployment: await client.call('deployment', { params: { id: '12' } }),
+      forecast: await client.call('forecast', { params: { environment: '-' }, body: { services: ['web'] } }),
+      evidence: await client.call('evidence', { params: { id: '12' } }),
+      explanation: await client.call('explanation', { params: { id: '12' } }),
       operate: await client.call('operate', { params: { id: 'dep_12' }, body: { kind: 'promote', to: 'all' } }),
       deploy: await client.call('deploy', { body: { ...body, releases: [NEW], order: 'together' } }),
       rollback: await client.call('rollback', { body: { ...body, services: ['web'] } }),
@@ -133,11 +137,19 @@ describe('every endpoint', () => {
         params: { environment: '-', service: 'web' },
         body: { kind: 'on', html: '<p>'.repeat(60_000) },
       }),
+      migrations: await client.call('migrations', { query: { environment: 'production', service: 'web' } }),
+      contractMigrations: await client.stream(
+        'contractMigrations',
+        { body: { ...body, service: 'web', giveUpRollback: true } },
+        ignore,
+      ),
+      undoMigrations: await client.stream('undoMigrations', { body: { ...body, service: 'web', to: 3 } }, ignore),
       secrets: await client.call('secrets', {}),
       setSecret: await client.call('setSecret', {
         params: { environment: '-', name: 'SESSION_KEY' },
         body: { value: 'x' },
       }),
+      scanImages: await client.stream('scanImages', { body: { ...body, services: ['web'] } }, ignore),
       build: await client.stream('build', { body: { ...body, services: ['web'] } }, ignore),
       events: await client.stream('events', { query: {} }, ignore),
       logs: await client.stream('logs', { query: { services: ['web', 'api'], tail: 5 } }, ignore),
@@ -153,6 +165,7 @@ describe('every endpoint', () => {
     expect(Object.keys(answers).sort()).toEqual(Object.keys(contract).sort());
     expect(answers.info).toEqual(info());
     expect(answers.deployment).toEqual(deployment());
+    expect(answers.evidence).toEqual([evidence()]);
     expect(answers.build).toEqual({ releases: [{ ...release(), reused: false }] });
     expect(answers.run).toEqual({ exitStatus: 0 });
     expect(plane.calls).toContainEqual(['operate', 'dep_12', { kind: 'promote', to: 'all' }, 'ana müller']);
@@ -163,6 +176,10 @@ describe('every endpoint', () => {
     ]);
     expect(plane.calls).toContainEqual(['setSecret', null, 'SESSION_KEY', 'x', 'ana müller']);
     expect(plane.calls).toContainEqual(['renewCertificates', null, 'a.test']);
+    expect(plane.calls).toContainEqual(['migrations', 'production', 'web']);
+    const contracted = { environment: null, service: 'web', giveUpRollback: true };
+    expect(plane.calls).toContainEqual(['contractMigrations', contracted, 'ana müller']);
+    expect(plane.calls).toContainEqual(['undoMigrations', { environment: null, service: 'web', to: 3 }, 'ana müller']);
     const deployed = plane.calls.find(([method]) => method === 'deploy');
     expect(deployed?.[1]).toEqual({
       environment: null,
@@ -193,6 +210,12 @@ describe('problems', () => {
       message: 'Cannot pause dep_12 while it is reverted: it has ended.',
       hint: 'Start a new one: `veza deploy`.',
     });
+  });
+
+  it('say that nothing is kept of what a deployment was judged by', async () => {
+    plane.show(deployment());
+    const error = await failureOf(client.call('evidence', { params: { id: 'dep_12' } }));
+    expect(error).toMatchObject({ code: 'evidence-not-kept', httpStatus: 404, exitStatus: ExitStatus.failed });
   });
 
   it('name every mistake of a request at once', async () => {

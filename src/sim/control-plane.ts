@@ -6,6 +6,7 @@ import { WORLD } from '../engine/entries.ts';
 import { recover } from '../engine/recover.ts';
 import { startEngine, type RunningEngine } from '../engine/start.ts';
 import { ArtifactChangedError, SmokeTestFailedError, StoreUnavailableError } from '../errors.ts';
+import type { EvidenceStore } from '../store/evidence-store.ts';
 import type { Journal } from '../store/journal.ts';
 import { routerOver, runtimeOver } from './drivers.ts';
 import type { SimulatedPlatform } from './platform.ts';
@@ -22,6 +23,8 @@ export interface ControlPlaneParts {
   readonly platform: SimulatedPlatform;
   readonly places: ReadonlyMap<string, Place>;
   readonly openJournal: (process: Process) => Journal;
+  /** Outlives processes, as the journal does; unlike that it may be written by whoever lost the lease. */
+  readonly evidence: EvidenceStore;
   /** UTC milliseconds, as wrong as the machine's clock is. */
   readonly wall: () => number;
   /** What it tells people, once it is in the journal. */
@@ -62,6 +65,7 @@ export class ControlPlane implements Process {
     const ledger = recover(journal);
     this.running = startEngine({
       journal,
+      evidence: this.#parts.evidence,
       ledger,
       clock: this.#clock(),
       epoch: this.epoch,
@@ -154,9 +158,11 @@ export class ControlPlane implements Process {
       router: routerOver(place.toFront, place.front, this),
       configuration: {
         variables: (service, signal) => toOthers.call(this, `secrets of ${service.name}`, signal, () => ({})),
+        attachments: async () => ({ folders: [], secrets: [] }),
       },
       migrations: {
-        expand: async (service, release, _dir, signal) => {
+        check: async () => undefined,
+        apply: async (service, release, _dir, signal) => {
           const ends = { works: 'well', fails: 'badly', hangs: 'never' } as const;
           const how = platform.byId.get(release.id)?.behaviour.migration ?? 'works';
           await work(`migrate ${service.name}`, signal, ends[how], () => new Error('migration 7 fails'));

@@ -15,6 +15,7 @@ export function runtimeOver(link: Link, machine: Machine, process: Process): Run
     return { epoch: process.epoch, number: sent };
   };
   return {
+    machine: '127.0.0.1',
     limitations: async () => [],
     reserve: (desire, count, signal) =>
       link.call(process, `reserve ${count} for ${desire.release}`, signal, () => undefined),
@@ -33,6 +34,7 @@ export function runtimeOver(link: Link, machine: Machine, process: Process): Run
       // Nobody reads logs here.
     },
     run: async () => 0,
+    dismantle: async () => undefined,
     close: async () => undefined,
   };
 }

@@ -1,4 +1,4 @@
-import type { ArmSecond, TrafficSecond } from '../core/traffic.ts';
+import type { ArmSecond, MirrorSecond, TrafficSecond } from '../core/traffic.ts';
 import { compareStamps, type RouteInForce, type RouteTableEntry, type WriteStamp } from '../core/route-table.ts';
 import { bucketOf } from '../core/analysis/histogram.ts';
 import { otherSlot, type Arm, type Slot } from '../core/slot.ts';
@@ -24,6 +24,8 @@ export interface FrontParts {
 }
 
 const NOTHING: ArmSecond = { requests: 0, serverErrors: 0, gatewayErrors: 0, clientErrors: 0, latency: [] };
+/** Share of the requests that cannot change anything. */
+const SAFE_SHARE = 0.7;
 const KEPT_SECONDS = 960;
 /** A second is closed when the next but one has begun. */
 const WATERMARK_SECONDS = 2;
@@ -116,13 +118,37 @@ export class Front {
       report.counts.lostToDeaths += arms.stable.gatewayErrors + arms.candidate.gatewayErrors;
       report.counts.failedByRelease += arms.stable.serverErrors + arms.candidate.serverErrors;
     }
+    const mirror = this.#copies(inForce?.entry ?? null, arms.stable, extraErrors);
+    report.counts.copies += mirror?.pairs ?? 0;
     if (!counted) return;
     timeline.after(WATERMARK_SECONDS * 1_000, () => {
       const seconds = this.#seconds.get(service) ?? [];
       this.#seconds.set(service, seconds);
-      if ((seconds.at(-1)?.second ?? -1) < label) seconds.push({ service, second: label, arms });
+      if ((seconds.at(-1)?.second ?? -1) < label)
+        seconds.push({ service, second: label, arms, ...(mirror === null ? {} : { mirror }) });
       if (seconds.length > 2 * KEPT_SECONDS) seconds.splice(0, KEPT_SECONDS);
     });
+  }
+
+  /** Copies of what stable has answered; a candidate that is not there keeps up with none of them. */
+  #copies(entry: RouteTableEntry | null, stable: ArmSecond, extraErrors: number): MirrorSecond | null {
+    if (entry?.mirror === undefined) return null;
+    const asked = this.#parts.random.successes(stable.requests, (SAFE_SHARE * entry.mirror.share) / 100);
+    const copied = this.#answers(entry, otherSlot(entry.stable), asked, extraErrors);
+    const pairs = copied.requests - copied.gatewayErrors;
+    const stableErrors = this.#parts.random.successes(pairs, extraErrors);
+    const [bucket] = stable.latency[0] ?? [0];
+    return {
+      pairs,
+      skipped: asked - pairs,
+      stableErrors,
+      candidateErrors: Math.min(pairs, copied.serverErrors),
+      statusDiffers: Math.min(pairs, Math.abs(copied.serverErrors - stableErrors)),
+      sizeDiffers: 0,
+      shapeDiffers: 0,
+      latency: { stable: pairs === 0 ? [] : [[bucket, pairs]], candidate: pairs === 0 ? [] : copied.latency },
+      routes: [],
+    };
   }
 
   #answers(entry: RouteTableEntry, slot: Slot, requests: number, extraErrors: number): ArmSecond {
@@ -194,5 +220,6 @@ function inWords(entry: RouteTableEntry): string {
     return `${name} ${entry.releases[name] ?? 'nothing'} [${endpoints}]`;
   };
   const open = entry.public === null ? 'closed' : entry.public.canaryHeader === null ? 'open' : 'open with header';
-  return `${entry.stable} stable, candidate ${entry.candidateWeight} %, ${slot('blue')}, ${slot('green')}, ${open}`;
+  const copies = entry.mirror === undefined ? '' : ` and copies of ${entry.mirror.share} %`;
+  return `${entry.stable} stable, candidate ${entry.candidateWeight} %${copies}, ${slot('blue')}, ${slot('green')}, ${open}`;
 }

@@ -40,11 +40,24 @@ export class Inspector {
       );
     }
     this.#epochs.set(key, Math.max(highest, stamp.epoch));
+    this.#copiesAlone(key, after?.entry ?? null);
     const weight = after?.entry.candidateWeight ?? 0;
     if (!Number.isInteger(weight) || weight < 0 || weight > 100) {
       report.fail('weights add up to 100', `${key}: the candidate has ${weight} %`);
     }
     this.reach(environment, service);
+  }
+
+  /** While the candidate gets copies, no user reaches it, not even one who asks for it. */
+  #copiesAlone(key: string, entry: RouteTableEntry | null): void {
+    if (entry?.mirror === undefined) return;
+    const { candidateWeight } = entry;
+    if (candidateWeight > 0 || (entry.public?.canaryHeader ?? null) !== null) {
+      this.#parts.report.fail(
+        'no user is on a candidate that gets copies',
+        `${key}: ${candidateWeight} %${entry.public?.canaryHeader === null ? '' : ', and a header leads to it'}`,
+      );
+    }
   }
 
   /** Where would a user's request go right now? */
@@ -154,6 +167,13 @@ export class Inspector {
           `${state.plan.id} has ended, and ${leg.service} still has a public route`,
         );
       }
+      const copied = state.phase === 'mirroring' && state.plan.groups[state.group]?.legs.includes(index) === true;
+      if (copied && entry !== null && releaseShare(entry, leg.candidate.slot) > 0) {
+        report.fail(
+          'no user is on a candidate that gets copies',
+          `${state.plan.id} is mirroring, and users of ${leg.service} are on ${leg.candidate.slot}`,
+        );
+      }
       const isCommit = isCommitted(state) && state.stage === 'adopting' && state.since === state.committedAt;
       if (isCommit && state.legs[index]?.weight !== 100) {
         report.fail(
@@ -209,11 +229,12 @@ export class Inspector {
       entry === null ||
       entry.stable !== live.slot ||
       entry.candidateWeight !== 0 ||
+      entry.mirror !== undefined ||
       entry.releases[live.slot] !== live.release
     ) {
       report.fail(
         'stable has 100 % at the end',
-        `${where}: ${JSON.stringify(entry?.releases)} stable ${entry?.stable ?? 'none'}, candidate ${entry?.candidateWeight ?? 0} %`,
+        `${where}: ${JSON.stringify(entry?.releases)} stable ${entry?.stable ?? 'none'}, candidate ${entry?.candidateWeight ?? 0} %${entry?.mirror === undefined ? '' : ' and copies'}`,
       );
       return;
     }
@@ -267,12 +288,13 @@ export class Inspector {
   }
 }
 
-/** Endpoints of a slot that some user's request may reach. */
+/** Endpoints of a slot that some user's request may reach, or the copy of one. */
 function reachable(entry: RouteTableEntry, slot: Slot): readonly { readonly id: string }[] {
   const isOpen = entry.public !== null;
   const byWeight = slot === entry.stable || entry.candidateWeight > 0;
   const byHeader = (entry.public?.canaryHeader ?? null) !== null;
-  return isOpen && (byWeight || byHeader) ? entry.endpoints[slot] : [];
+  const byCopy = slot !== entry.stable && entry.mirror !== undefined;
+  return isOpen && (byWeight || byHeader || byCopy) ? entry.endpoints[slot] : [];
 }
 
 const releaseShare = (entry: RouteTableEntry, slot: Slot): number =>

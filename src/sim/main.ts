@@ -87,6 +87,7 @@ function inWords(counts: Counts): string {
     `${counts.clockJumps} clock jumps`,
     `${counts.deaths} deaths`,
     `${counts.requests} requests (${counts.failedByRelease} failed by a release, ${counts.lostToDeaths} lost to deaths)`,
+    `${counts.copies} copies`,
     `${counts.entries} journal entries`,
   ].join(', ');
 }

@@ -1,5 +1,6 @@
 import type { Release, ReleaseId } from '../core/release/release.ts';
-import type { Environment, PhaseDeadlines, Service, Strategy } from '../core/spec/platform.ts';
+import { settingsOf } from '../core/analysis/settings.ts';
+import type { Analysis, Environment, Mirroring, PhaseDeadlines, Service, Strategy } from '../core/spec/platform.ts';
 import type { Digest, DurationMs, HostPattern, Name, Percent, Port } from '../core/units/quantities.ts';
 import type { Random } from './random.ts';
 
@@ -52,18 +53,40 @@ function strategy(random: Random): Strategy {
   const kind = random.pick<Strategy['kind']>(['canary', 'canary', 'blue-green', 'rolling']);
   const step = (weight: number) => ({ weight: weight as Percent, holdMs: ms(random.int(1_000, 6_000)) });
   const weights = { canary: [5, 25, 50], rolling: [50, 100], 'blue-green': [] }[kind];
+  const compared = random.fork('analysis');
   return {
     kind,
     steps: weights.map(step),
+    mirror: kind === 'canary' ? mirroring(compared) : null,
     holdback: (kind === 'rolling' ? 0 : random.pick([0, 5])) as Percent,
     watchMs: ms(random.int(2_000, 8_000)),
     keepWarmMs: ms(random.pick([0, 2_000, 10_000])),
     minCandidates: random.int(1, 2),
     onNew: random.pick<Strategy['onNew']>(['supersede', 'supersede', 'queue', 'refuse']),
     limits: { minSuccessPercent: 99 as Percent, maxP99Ms: ms(500), minRequests: random.pick([20, 50]) },
+    analysis: analysis(compared),
     deadlines: deadlines(random),
   };
 }
+
+const mirroring = (random: Random): Mirroring | null =>
+  random.chance(0.4)
+    ? {
+        share: random.pick([10, 100]) as Percent,
+        holdMs: ms(random.int(1_000, 6_000)),
+        shapes: random.chance(0.5),
+      }
+    : null;
+
+const analysis = (random: Random): Analysis => ({
+  ...settingsOf(random.pick(ANALYSIS_WORDS_TRIED)),
+  bakeSeconds: random.int(0, 4),
+  horizonSeconds: 600,
+  sources: {},
+  journeys: [],
+});
+
+const ANALYSIS_WORDS_TRIED = ['careful', 'balanced', 'fast'] as const;
 
 function service(name: string, before: readonly string[], random: Random): Service {
   const probe = { check: { kind: 'tcp' as const }, intervalMs: ms(1_000), timeoutMs: ms(500), failures: 15 };
@@ -121,11 +144,12 @@ const GOOD: Behaviour = {
   artifact: 'intact',
 };
 
-function behaviour(random: Random, isBad: boolean): Behaviour {
+/** @param latencyMs of the service's good releases: one that is slower than the one before is not good */
+function behaviour(random: Random, isBad: boolean, latencyMs: number): Behaviour {
   const good: Behaviour = {
     ...GOOD,
     startMs: random.int(100, 3_000),
-    latencyMs: random.int(5, 80),
+    latencyMs,
     longestRequestMs: random.int(100, 3_500),
     stopMs: random.int(10, 1_800),
   };
@@ -155,6 +179,7 @@ export function platformOf(random: Random, badRelease: number): SimulatedPlatfor
     const base = service(name, services.slice(0, index), random);
     latest.set(name, base);
     const versions: SimulatedRelease[] = [];
+    const latencyMs = random.int(5, 80);
     for (let version = 1; version <= 5; version += 1) {
       const declared = random.chance(0.2) ? { ...base, instances: random.int(1, 3) } : base;
       const isBad = version > 1 && random.chance(badRelease);
@@ -172,7 +197,7 @@ export function platformOf(random: Random, badRelease: number): SimulatedPlatfor
         builder: 'simulator',
         builtAt: 0,
       };
-      const simulated = { release, behaviour: behaviour(random, isBad) };
+      const simulated = { release, behaviour: behaviour(random, isBad, latencyMs) };
       versions.push(simulated);
       byId.set(release.id, simulated);
     }

@@ -22,6 +22,8 @@ export interface Counts {
   refused: number;
   operations: number;
   requests: number;
+  /** Copies of requests that were answered by stable and a candidate. */
+  copies: number;
   /** Answers from nothing because instances died by themselves; never because of a deployment. */
   lostToDeaths: number;
   failedByRelease: number;
@@ -44,6 +46,7 @@ export const noCounts = (): Counts => ({
   refused: 0,
   operations: 0,
   requests: 0,
+  copies: 0,
   lostToDeaths: 0,
   failedByRelease: 0,
   entries: 0,

@@ -31,6 +31,7 @@ describe('the engine in a simulated world', () => {
     // A world in which nothing goes wrong would prove nothing.
     for (const trouble of ['crashes', 'powerCuts', 'overlaps', 'fenced', 'outages', 'clockJumps', 'deaths'] as const)
       expect(counts[trouble], trouble).toBeGreaterThan(10);
+    expect(counts.copies).toBeGreaterThan(10_000);
     for (const end of ['succeeded', 'reverted', 'refused'] as const) expect(counts[end], end).toBeGreaterThan(50);
   }, 120_000);
 

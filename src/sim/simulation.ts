@@ -1,5 +1,6 @@
 import { isFinal, type DeploymentState } from '../core/rollout/state.ts';
 import { FencedError } from '../errors.ts';
+import { MemoryEvidenceStore } from '../store/memory-evidence-store.ts';
 import { ControlPlane } from './control-plane.ts';
 import { Disk, type DiskParts } from './disk.ts';
 import { Inspector } from './inspector.ts';
@@ -80,6 +81,7 @@ export class Simulation {
   readonly #platform: SimulatedPlatform;
   readonly #places = new Map<string, Place>();
   readonly #disk: Disk;
+  readonly #evidence = new MemoryEvidenceStore();
   readonly #truth: Truth;
   readonly #inspector: Inspector;
   readonly #people: People;
@@ -229,6 +231,7 @@ export class Simulation {
       platform: this.#platform,
       places: this.#places,
       openJournal: (process) => this.#disk.openFor(process),
+      evidence: this.#evidence,
       wall: () => this.#timeline.now + this.#wallOffset,
       onChange: (state) => this.#changed(plane, state),
       onThrow: (process, error) => {

@@ -3,6 +3,7 @@ import { mistake, parsePath, type Mistake } from '../core/spec/mistake.ts';
 import { parsePlatform } from '../core/spec/parse-platform.ts';
 import type { Platform } from '../core/spec/platform.ts';
 import { ConfigExportError } from '../errors.ts';
+import { checkMigrations } from './check-migrations.ts';
 import type { Place } from './locate.ts';
 import { runConfig, type RunConfig, type RunOptions } from './run-config.ts';
 
@@ -27,9 +28,13 @@ export interface ValidationReport {
  * Runs a configuration and checks what it declares; mistakes in the declaration are reported, not thrown.
  *
  * @param file absolute path, as from `findConfig`
+ * @param options `migrations`: those that stand in the source are looked at, too
  * @throws ConfigSyntaxError, ConfigFailedError, ConfigExportError, ConfigUnreadableError
  */
-export async function validateConfig(file: string, options: RunOptions): Promise<ValidationReport> {
+export async function validateConfig(
+  file: string,
+  options: RunOptions & { readonly migrations?: boolean },
+): Promise<ValidationReport> {
   const run = await runConfig(file, options);
   const notPlatform = whyNoPlatform(run);
   if (notPlatform !== null) throw new ConfigExportError(file, notPlatform);
@@ -39,13 +44,16 @@ export async function validateConfig(file: string, options: RunOptions): Promise
   const parsed = parsePlatform(run.value);
   // A function was read as null; what that breaks has one cause, which is said already.
   const consequences = (found: Mistake): boolean => foreign.some(({ path }) => isInside(found.path, path));
-  const mistakes = parsed.ok ? foreign : [...foreign, ...parsed.mistakes.filter((found) => !consequences(found))];
+  const inFiles = parsed.ok && options.migrations === true ? await checkMigrations(parsed.platform, dirname(file)) : [];
+  const mistakes = parsed.ok
+    ? [...foreign, ...inFiles]
+    : [...foreign, ...parsed.mistakes.filter((found) => !consequences(found))];
   const warnings = parsed.ok ? parsed.warnings : [];
   const [locatedMistakes, locatedWarnings] = await locateAll([mistakes, warnings], run.javascript);
   return {
     file,
     directory: dirname(file),
-    platform: parsed.ok && foreign.length === 0 ? parsed.platform : null,
+    platform: parsed.ok && mistakes.length === 0 ? parsed.platform : null,
     mistakes: locatedMistakes,
     warnings: locatedWarnings,
   };

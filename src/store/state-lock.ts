@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { JournalCorruptedError, type StateHolder, StateDirectoryHeldError, StoreUnavailableError } from '../errors.ts';
 import { isBusy, storeFailure } from './sqlite-failure.ts';
+import { isAlive } from '../system/is-alive.ts';
 
 /** The right to be the one control plane of a state directory. */
 export interface StateLock {
@@ -121,14 +122,5 @@ function parseHolder(file: string): StateHolder | null {
   } catch {
     // Missing or half a file: the lock itself is what counts, this only says whose it is.
     return null;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }

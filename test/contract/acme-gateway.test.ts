@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { freePort } from '../../src/cli/free-port.ts';
+import { freePort } from '../../src/system/free-port.ts';
 import type { GatewaySettings } from '../../src/core/gateway-settings.ts';
 import { plainEdge } from '../../src/core/route-table.ts';
 import {

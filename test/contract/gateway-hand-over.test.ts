@@ -17,9 +17,11 @@ import {
 import { findGateway } from '../../src/drivers/router/gateway/gateway-process.ts';
 import { GatewayStartError, GatewayUpgradeError, StaleRouterWriteError } from '../../src/errors.ts';
 import { makeLeaf } from '../../src/gateway/tls/x509.ts';
+import { freePort } from '../../src/system/free-port.ts';
 import { startGatewayLoad, type GatewayLoad } from './gateway-load.ts';
 import { ask, echo, openEvents, openWebSocket } from './router-client.ts';
 import { startInstance, until, type Instance } from './router-instance.ts';
+import { isAlive } from '../../src/system/is-alive.ts';
 
 const settings: GatewaySettings = {
   workers: 2,
@@ -27,23 +29,6 @@ const settings: GatewaySettings = {
   https: null,
   accessLog: null,
   lingerMs: 60_000,
-};
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-const alive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 };
 
 /** Process ids of those that have a folder in their command line. */
@@ -65,7 +50,7 @@ describe('a gateway that is replaced', () => {
     stateDir = await mkdtemp(path.join(os.tmpdir(), 'veza-gateway-'));
     loads = [];
     instance = await startInstance('a');
-    internalPort = await freePort();
+    internalPort = await freePort('127.0.0.1', 0);
     router = await createGatewayRouter({ stateDir, settings });
     await router.write({ epoch: 1, version: 1 }, entry(), signal);
   });
@@ -128,7 +113,7 @@ describe('a gateway that is replaced', () => {
       await running.streamsLive();
     }
     expect(router.pid).not.toBe(before);
-    expect(alive(before)).toBe(false);
+    expect(isAlive(before)).toBe(false);
     expect(running.wrong).toEqual([]);
     expect(await router.observe(signal)).toHaveLength(1);
     expect((await settled(2)).workers.some(({ state }) => state === 'retired')).toBe(true);
@@ -216,7 +201,7 @@ describe('a gateway that is replaced', () => {
     await router.close();
     expect(await stopGateway(stateDir, 0)).toBe(true);
     await until(
-      () => [before.pid, ...before.workers.map(({ pid }) => pid)].every((pid) => !alive(pid)),
+      () => [before.pid, ...before.workers.map(({ pid }) => pid)].every((pid) => !isAlive(pid)),
       'the old processes have ended',
     );
     await expect(ask(port, '/')).rejects.toThrow(/ECONNREFUSED/);
@@ -344,7 +329,7 @@ describe('a gateway that is replaced', () => {
     const began = performance.now();
     await router.write({ epoch: 1, version: 2 }, entry({ endpoints: { blue: [b.endpoint], green: [] } }), signal);
     expect(performance.now() - began).toBeLessThan(6_000);
-    expect(alive(hanging)).toBe(false);
+    expect(isAlive(hanging)).toBe(false);
     for (let n = 0; n < 20; n += 1) expect(await echo(router.listen.port)).toMatchObject({ instance: 'b' });
     await settled(2);
     await b.kill();
@@ -387,7 +372,7 @@ describe('a gateway that is replaced', () => {
       'old.key': old.key,
     }))
       await writeFile(file(name), text);
-    const port = await freePort();
+    const port = await freePort('127.0.0.1', 0);
     const withFiles = (certificate: string, key: string): GatewaySettings => ({
       ...settings,
       https: {
@@ -433,7 +418,7 @@ describe('a gateway that is replaced', () => {
 
   it('opens an address that is added, by hand-over', async () => {
     const running = await load();
-    const port = await freePort();
+    const port = await freePort('127.0.0.1', 0);
     const health = await router.upgrade(
       {
         ...settings,

@@ -18,7 +18,7 @@ import { ExternalPostgres } from '../../src/drivers/resource/postgres/external.t
 import { homeFor, OTHER_USER_ROOT, otherUser } from '../../src/drivers/resource/postgres/run-as.ts';
 import { ResourceUnavailableError } from '../../src/errors.ts';
 import { caught, query, resourceContract } from './resource.suite.ts';
-import { freePort } from '../../src/cli/free-port.ts';
+import { freePort } from '../../src/system/free-port.ts';
 
 const never = new AbortController().signal;
 const isRoot = process.getuid?.() === 0;
@@ -28,6 +28,7 @@ async function embedded(root: string, more: Partial<EmbeddedPostgresOptions> = {
     database: 'music',
     directory: join(root, 'database'),
     cacheDirectory: join(root, 'cache'),
+    host: '127.0.0.1',
     port: await freePort('127.0.0.1', 0),
     ...more,
   };
@@ -75,6 +76,16 @@ describe('embedded PostgreSQL: a server', () => {
   afterEach(async () => {
     for (const each of started.splice(0)) await each.stop(never);
     rmSync(root, { recursive: true, force: true });
+  });
+
+  it('listens on the address that instances reach this machine at, and there alone', async () => {
+    const elsewhere = driver({ host: '127.0.0.2' });
+    await elsewhere.start(never);
+    const { url } = await elsewhere.connection();
+    expect(new URL(url).hostname).toBe('127.0.0.2');
+    expect(await query(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    await expect(query(url.replace('127.0.0.2', '127.0.0.1'), 'SELECT 1')).rejects.toThrow(/ECONNREFUSED/);
+    await expect(driver().start(never)).rejects.toThrow(/it listens on 127\.0\.0\.2:\d+, not on 127\.0\.0\.1:\d+/);
   });
 
   it('starts quickly once its data is there, keeps its data, and is adopted by another driver', async () => {

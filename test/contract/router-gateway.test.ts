@@ -3,7 +3,7 @@ import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { freePort } from '../../src/cli/free-port.ts';
+import { freePort } from '../../src/system/free-port.ts';
 import type { GatewaySettings } from '../../src/core/gateway-settings.ts';
 import { plainEdge, type RouteTableEntry } from '../../src/core/route-table.ts';
 import {
@@ -16,6 +16,7 @@ import { GatewayRefusedError, GatewayStartError, GatewayUnreachableError } from 
 import { ask, openEvents, openWebSocket } from './router-client.ts';
 import { startInstance, until, type Instance } from './router-instance.ts';
 import { routerContract } from './router.contract.ts';
+import { isAlive } from '../../src/system/is-alive.ts';
 
 const http = { host: '127.0.0.1', port: 0 };
 
@@ -24,7 +25,7 @@ const settings: GatewaySettings = { workers: 2, http, https: null, accessLog: nu
 const temporaryFolder = (): Promise<string> => mkdtemp(path.join(os.tmpdir(), 'veza-gateway-'));
 
 describe.each([1, 2])('with %i workers', (workers) => {
-  routerContract('gateway', async () => {
+  routerContract('gateway', { earlyAnswer: 'always' }, async () => {
     const stateDir = await temporaryFolder();
     const router = await createGatewayRouter({ stateDir, settings: { ...settings, workers } });
     return {
@@ -46,15 +47,6 @@ describe.each([1, 2])('with %i workers', (workers) => {
   });
 });
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Nothing that a client or an instance did may have surprised the gateway. */
 async function expectQuietLog(stateDir: string): Promise<void> {
   const log = await readFile(path.join(stateDir, 'gateway', 'gateway.log'), 'utf8');
@@ -62,12 +54,13 @@ async function expectQuietLog(stateDir: string): Promise<void> {
 }
 
 describe('the gateway process', () => {
-  const signal = AbortSignal.timeout(600_000);
+  let signal: AbortSignal;
   let stateDir: string;
   let routers: GatewayRouter[];
   let instance: Instance;
 
   beforeEach(async () => {
+    signal = AbortSignal.timeout(60_000);
     stateDir = await temporaryFolder();
     routers = [];
     instance = await startInstance('a');

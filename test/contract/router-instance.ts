@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { WebSocketServer } from 'ws';
 import type { Endpoint } from '../../src/core/route-table.ts';
@@ -9,6 +9,8 @@ export interface Instance {
   readonly endpoint: Endpoint;
   /** Requests that reached it. */
   readonly requests: () => number;
+  /** Headers of those that were no upgrades. */
+  readonly heard: () => readonly IncomingHttpHeaders[];
   /** WebSocket close codes that it received. */
   readonly closeCodes: readonly number[];
   /** Lets every request to `/held` go on. */
@@ -21,6 +23,7 @@ export interface Instance {
 
 export async function startInstance(id: string): Promise<Instance> {
   let requests = 0;
+  const heard: IncomingHttpHeaders[] = [];
   const sockets = new Set<Socket>();
   const holding = new Set<() => void>();
   const closeCodes: number[] = [];
@@ -95,6 +98,7 @@ export async function startInstance(id: string): Promise<Instance> {
 
   const server = createServer((request, response) => {
     requests += 1;
+    heard.push(request.headers);
     response.on('error', () => {});
     answer(request, response).catch(() => request.socket.destroy());
   });
@@ -125,6 +129,7 @@ export async function startInstance(id: string): Promise<Instance> {
   return {
     endpoint: { id, host: '127.0.0.1', port },
     requests: () => requests,
+    heard: () => heard,
     closeCodes,
     release() {
       for (const go of holding) go();

@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { plainEdge, type RouteTableEntry, type WriteStamp } from '../../src/core/route-table.ts';
 import type { Router } from '../../src/drivers/router/router.ts';
 import { StaleRouterWriteError } from '../../src/errors.ts';
-import { ask, echo, openEvents, openWebSocket, sha256, type Answer } from './router-client.ts';
+import type { TrafficSecond } from '../../src/core/traffic.ts';
+import { ask, echo, openEvents, openWebSocket, sha256, type Answer, type Asking } from './router-client.ts';
 import { startInstance, until, type Instance } from './router-instance.ts';
 
 /** A router with nothing in its table, and how to reach and to hurt it. */
@@ -29,16 +30,30 @@ type Changes = Partial<Omit<RouteTableEntry, 'public' | 'proxy' | 'endpoints'>> 
   readonly green?: readonly Instance[];
 };
 
+/** In what routers differ. */
+export interface RouterCapabilities {
+  /**
+   * What a client gets that still sends its upload when the answer is there: always the answer, or now and then a reset, because the
+   * connection is closed with the rest of the upload unread (docs/haproxy.md).
+   */
+  readonly earlyAnswer: 'always' | 'answer-or-reset';
+}
+
 /** What every router must do, whatever it is made of. */
-export function routerContract(name: string, start: () => Promise<RouterUnderTest>): void {
+export function routerContract(
+  name: string,
+  capabilities: RouterCapabilities,
+  start: () => Promise<RouterUnderTest>,
+): void {
   describe(`router ${name}`, () => {
-    const signal = AbortSignal.timeout(600_000);
+    let signal: AbortSignal;
     let subject: RouterUnderTest;
     let router: Router;
     let version: number;
     let instances: Instance[];
 
     beforeEach(async () => {
+      signal = AbortSignal.timeout(60_000);
       subject = await start();
       router = subject.router;
       version = 0;
@@ -326,6 +341,23 @@ export function routerContract(name: string, start: () => Promise<RouterUnderTes
       });
     });
 
+    describe('the internal address', () => {
+      const at = (host: string): Promise<string> =>
+        fetch(`http://${host}:${subject.internalPort}/`, { headers: { connection: 'close' } }).then(
+          (answer) => `${answer.status}`,
+          () => 'nobody',
+        );
+
+      it('is where instances reach this machine, and moves when that does', async () => {
+        const a = await instance('a');
+        await write({ blue: [a], internalHost: '127.0.0.2' });
+        expect([await at('127.0.0.2'), await at('127.0.0.1')]).toEqual(['200', 'nobody']);
+        await write({ blue: [a] });
+        await until(async () => (await at('127.0.0.2')) === 'nobody', 'the address before is closed');
+        expect(await at('127.0.0.1')).toBe('200');
+      });
+    });
+
     describe('what passes through', () => {
       it('matches hosts and whole path segments', async () => {
         const a = await instance('a');
@@ -389,8 +421,15 @@ export function routerContract(name: string, start: () => Promise<RouterUnderTes
         const a = await instance('a');
         await write({ blue: [a] });
         const body = randomBytes(300_000);
-        const answer = await ask(subject.publicPort, '/refuse-upload', { method: 'POST', body });
-        expect(answer).toMatchObject({ status: 401, body: 'no' });
+        const asked = ask(subject.publicPort, '/refuse-upload', { method: 'POST', body });
+        const reset = (error: unknown): unknown => {
+          if (capabilities.earlyAnswer === 'always') throw error;
+          return error;
+        };
+        const answer = await asked.catch(reset);
+        if (answer instanceof Error)
+          expect(answer).toMatchObject({ code: expect.stringMatching(/^(?:ECONNRESET|EPIPE)$/) });
+        else expect(answer).toMatchObject({ status: 401, body: 'no' });
       });
 
       it('passes HEAD, 204, large answers and trailers', async () => {
@@ -552,6 +591,186 @@ export function routerContract(name: string, start: () => Promise<RouterUnderTes
       });
     });
 
+    describe('counts by route', () => {
+      const headers = { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', 'x-request-id': 'r-1' };
+      const internally = (arm: 'stable' | 'candidate', path: string, more: Asking = {}) =>
+        ask(subject.internalPort, path, { ...more, headers: { ...more.headers, 'x-veza-arm': arm } });
+
+      it('are there while two releases are compared, and add up to those of the arms', async () => {
+        const [a, b] = [await instance('a'), await instance('b')];
+        await write({ blue: [a], green: [b], candidateWeight: 50 });
+        await Promise.all([
+          ...Array.from({ length: 5 }, (_, n) => internally('candidate', `/orders/${n}?customer=anna@example.com`)),
+          internally('candidate', '/orders/7', { method: 'POST', body: 'x' }),
+          internally('candidate', '/status?code=404'),
+          internally('candidate', '/status?code=500', { headers }),
+          internally('candidate', '/status?code=503'),
+          internally('stable', '/users/anna@example.com'),
+        ]);
+        const { seconds } = await counted();
+        const routes = routesOf(seconds);
+        expect(routes.candidate).toEqual({
+          'GET /orders/:id': { requests: 5, bad: {} },
+          'POST /orders/:id': { requests: 1, bad: {} },
+          'GET /status': { requests: 3, bad: { 404: 1, 500: 1, 503: 1 } },
+        });
+        expect(routes.stable).toEqual({ 'GET /users/:id': { requests: 1, bad: {} } });
+        for (const { arms } of seconds) {
+          for (const { requests, routes: found = [], latency } of Object.values(arms)) {
+            expect(found.reduce((sum, one) => sum + one.requests, 0)).toBe(requests);
+            const timed = found.flatMap((one) => one.latency).reduce((sum, [, count]) => sum + count, 0);
+            expect(timed).toBe(latency.reduce((sum, [, count]) => sum + count, 0));
+          }
+        }
+        expect(JSON.stringify(seconds)).not.toContain('anna');
+      });
+
+      it('name failed requests by what they can be looked up by, five a second at most, of different routes first', async () => {
+        const [a, b] = [await instance('a'), await instance('b')];
+        await write({ blue: [a], green: [b], candidateWeight: 50 });
+        await internally('candidate', '/status?code=500&secret=1', { headers });
+        await Promise.all(Array.from({ length: 30 }, () => internally('candidate', '/status?code=503')));
+        await internally('candidate', '/die').catch(() => null);
+        const { seconds } = await counted();
+        const failures = seconds.flatMap(({ arms }) => arms.candidate.failures ?? []);
+        expect(failures).toContainEqual({
+          route: 'GET /status',
+          status: 500,
+          latencyMs: expect.any(Number) as number,
+          traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
+          requestId: 'r-1',
+          instance: 'b',
+        });
+        expect(failures.filter(({ status }) => status === 0)).toMatchObject([
+          { route: 'GET /die', traceId: null, requestId: null, instance: 'b' },
+        ]);
+        for (const { arms } of seconds) expect(arms.candidate.failures?.length ?? 0).toBeLessThanOrEqual(5);
+        expect(routesOf(seconds).candidate['GET /die']).toEqual({ requests: 1, bad: { lost: 1 } });
+      });
+
+      it('are not there when nothing is compared', async () => {
+        const [a, b] = [await instance('a'), await instance('b')];
+        await write({ blue: [a], green: [b], candidateWeight: 0 });
+        await ask(subject.publicPort, '/status?code=500');
+        const { seconds, stable } = await counted();
+        expect(stable.serverErrors).toBe(1);
+        expect(seconds.every(({ arms }) => arms.stable.routes === undefined)).toBe(true);
+        expect(seconds.every(({ arms }) => arms.stable.failures === undefined)).toBe(true);
+      });
+
+      it('have at most 200 labels a second, and count the rest as other', async () => {
+        const [a, b] = [await instance('a'), await instance('b')];
+        await write({ blue: [a], green: [b], candidateWeight: 50 });
+        const word = (n: number): string => String(n).replaceAll(/\d/g, (digit) => 'abcdefghij'[Number(digit)] ?? '');
+        const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
+        await Promise.all(
+          Array.from({ length: 600 }, (_, n) => internally('stable', `/${word(n)}/${'../'.repeat(n % 3)}`, { agent })),
+        );
+        agent.destroy();
+        const { seconds } = await counted();
+        for (const { arms } of seconds) {
+          const labels = new Set(Object.values(arms).flatMap(({ routes = [] }) => routes.map(({ route }) => route)));
+          expect(labels.size).toBeLessThanOrEqual(201);
+        }
+        const total = Object.values(routesOf(seconds).stable).reduce((sum, { requests }) => sum + requests, 0);
+        expect(total).toBe(600);
+      });
+    });
+
+    describe('mirroring', () => {
+      const copies = (seconds: readonly TrafficSecond[]) => {
+        const total = { pairs: 0, skipped: 0, stableErrors: 0, candidateErrors: 0, statusDiffers: 0, shapeDiffers: 0 };
+        for (const { mirror } of seconds) {
+          if (mirror === undefined) continue;
+          for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += mirror[key];
+        }
+        return total;
+      };
+
+      it('asks the candidate what stable is asked, and shows nobody what it says', async () => {
+        const [a, b] = [await instance('a'), await instance('b')];
+        await write({ blue: [a], green: [b], mirror: { share: 100, shapes: true } });
+        expect(await share(40)).toEqual({ a: 40 });
+        await until(() => b.requests() === 40, 'the copies');
+        const { seconds, stable, candidate } = await counted();
+        expect(stable.requests).toBe(40);
+        expect(candidate.requests).toBe(0);
+        expect(copies(seconds)).toMatchObject({ pairs: 40, skipped: 0, candidateErrors: 0, statusDiffers: 0 });
+        const latencies = seconds.flatMap(({ mirror }) => mirror?.latency.candidate ?? []);
+        expect(latencies.reduce((sum, [, count]) => sum + count, 0)).toBe(40);
+        // Routes are counted, too, since two releases are compared.
+        expect(routesOf(seconds).stable).toEqual({ 'GET /': { requests: 40, bad: {} } });
+      });
+
+      it('says that a candidate fails, to which no user was exposed', async () => {
+        const [a, b] = [await instance('a'), await instance('b')];
+        await b.kill();
+        await write({ blue: [a], green: [b], mirror: { share: 100, shapes: false } });
+        expect(await share(20)).toEqual({ a: 20 });
+        const { seconds, stable } = await counted();
+        expect(stable).toMatchObject({ requests: 20, gatewayErrors: 0, serverErrors: 0 });
+        expect(copies(seconds)).toMatchObject({ pairs: 20, candidateErrors: 20, statusDiffers: 20, stableErrors: 0 });
+      });
+
+      it('copies nothing that could change something, and nothing that lasts', async () => {
+        const [a, b] = [await instance('a'), await instance('b')];
+        await write({ blue: [a], green: [b], mirror: { share: 100, shapes: false } });
+        for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+          expect((await ask(subject.publicPort, '/', { method })).status).toBe(200);
+        await ask(subject.publicPort, '/', { body: 'x', headers: { 'content-length': 1 } });
+        await ask(subject.publicPort, '/', { headers: { 'x-http-method-override': 'DELETE' } });
+        await ask(subject.publicPort, '/', { headers: { range: 'bytes=0-1' } });
+        const [events, webSocket] = [await openEvents(subject.publicPort), await openWebSocket(subject.publicPort)];
+        expect((await ask(subject.publicPort, '/last', { method: 'HEAD' })).status).toBe(200);
+        await until(() => b.requests() > 0, 'the one copy');
+        events.close();
+        webSocket.socket.close();
+        expect(copies((await counted()).seconds)).toMatchObject({ pairs: 1, skipped: 0 });
+        expect(b.requests()).toBe(1);
+      });
+
+      it('marks copies, and does not believe the mark of a user', async () => {
+        const [a, b] = [await instance('a'), await instance('b')];
+        await write({ blue: [a], green: [b], mirror: { share: 100, shapes: false } });
+        const got = await echo(subject.publicPort, { headers: { 'x-veza-mirror': '1' } });
+        expect(got.headers['x-veza-mirror']).toBeUndefined();
+        await until(() => b.requests() === 1, 'the copy');
+        expect(b.heard()[0]).toMatchObject({ 'x-veza-mirror': '1', 'x-veza-arm': 'candidate' });
+      });
+
+      it('refuses what a copy would change further inside', async () => {
+        const a = await instance('a');
+        await write({ blue: [a] });
+        const headers = { 'x-veza-mirror': '1' };
+        expect((await ask(subject.internalPort, '/', { method: 'POST', headers })).status).toBe(403);
+        expect(a.requests()).toBe(0);
+        expect((await ask(subject.internalPort, '/', { headers })).status).toBe(200);
+        expect((await counted()).stable.requests).toBe(0);
+      });
+
+      it('lets a candidate that hangs hold up nobody', async () => {
+        const [a, b] = [await instance('a'), await instance('b')];
+        await write({
+          blue: [a],
+          green: [b],
+          mirror: { share: 100, shapes: false },
+          proxy: { responseTimeoutMs: 1_000 },
+        });
+        const held = Array.from({ length: 30 }, () => ask(subject.publicPort, '/held'));
+        await until(() => a.requests() === 30, 'stable has all');
+        a.release();
+        expect((await Promise.all(held)).every(({ status }) => status === 200)).toBe(true);
+        await until(async () => {
+          const { pairs, skipped } = copies(await router.traffic('web', 0, signal));
+          return pairs + skipped === 30;
+        }, 'the time of the copies is over');
+        const { candidateErrors, pairs } = copies(await router.traffic('web', 0, signal));
+        expect(candidateErrors).toBe(pairs);
+        expect(pairs).toBe(b.requests());
+        expect(b.requests()).toBeLessThanOrEqual(16 * (subject.workers ?? 1));
+      });
+    });
+
     describe('draining', () => {
       it('refuses instances that are still in the table', async () => {
         const a = await instance('a');
@@ -674,4 +893,22 @@ export function routerContract(name: string, start: () => Promise<RouterUnderTes
       });
     });
   });
+}
+
+/** Sums by route over seconds. */
+function routesOf(seconds: readonly TrafficSecond[]) {
+  const sums: Record<'stable' | 'candidate', Record<string, { requests: number; bad: Record<string, number> }>> = {
+    stable: {},
+    candidate: {},
+  };
+  for (const { arms } of seconds) {
+    for (const arm of ['stable', 'candidate'] as const) {
+      for (const { route, requests, bad } of arms[arm].routes ?? []) {
+        const sum = (sums[arm][route] ??= { requests: 0, bad: {} });
+        sum.requests += requests;
+        for (const [kind, count] of Object.entries(bad)) sum.bad[kind] = (sum.bad[kind] ?? 0) + count;
+      }
+    }
+  }
+  return sums;
 }

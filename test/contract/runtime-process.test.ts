@@ -76,6 +76,7 @@ function prepare(cgroups: 'detect' | 'none'): () => Promise<RuntimeUnderTest> {
       script: (source) => ['node', '-e', source],
       addedEnvironment: ['PATH', 'HOME', 'TMPDIR'],
       isGone,
+      onHost: (pid) => pid,
       dispose: () => dispose(stateDir),
     };
   };
@@ -178,6 +179,42 @@ describe('runtime process on this machine', () => {
     expect(await runtime.observe(never)).toEqual([]);
     await runtime.apply(desire(), never);
     await untilReady(1);
+  });
+
+  test('an instance with metrics needs two ports, and gives both back', async () => {
+    await runtime.close();
+    runtime = await createProcessRuntime({ stateDir, ports: { from: 24_170, to: 24_172 } });
+    const metrics = { metrics: true };
+    await expect(runtime.reserve(desire(metrics), 2, never)).rejects.toThrow(
+      'No room for 2 instances of api: 3 of the ports 24170-24172 are free, and each needs two (one for its metrics).',
+    );
+    // Three times one instance with two of three ports: without the second one given back, the second round had none.
+    for (let round = 0; round < 3; round += 1) {
+      await runtime.apply(desire(metrics), never);
+      await untilReady(1);
+      await runtime.remove(desire().ref, never);
+    }
+    // And over an adoption: both ports are known to be taken.
+    await runtime.apply(desire(metrics), never);
+    await untilReady(1);
+    await runtime.close();
+    runtime = await createProcessRuntime({ stateDir, ports: { from: 24_170, to: 24_172 } });
+    await expect(runtime.reserve(desire(metrics), 1, never)).rejects.toThrow('1 of the ports 24170-24172 is free');
+  });
+
+  test('an instance whose metrics port was taken while it was down gets another one for it', async () => {
+    await runtime.apply(desire({ metrics: true }), never);
+    const [before] = await untilReady(1);
+    if (before?.pid == null || before.metrics === undefined) throw new Error('not running with metrics');
+    await runtime.close();
+    process.kill(before.pid, 'SIGKILL');
+    await poll(() => isGone(before.pid ?? 0), 'gone');
+    await listen(before.metrics.port, '127.0.0.1');
+    runtime = await createProcessRuntime({ stateDir, ports: range });
+    const [after] = await untilReady(1);
+    expect(after?.id).toBe(before.id);
+    expect(after?.address.port).toBe(before.address.port);
+    expect(after?.metrics?.port).not.toBe(before.metrics.port);
   });
 
   test('an instance whose port was taken while it was down gets another', async () => {

@@ -21,6 +21,11 @@ export interface RuntimeUnderTest {
   readonly script: (source: string) => Command;
   /** Names that the runtime adds to an instance's environment beside PORT, HOST and VEZA_*. */
   readonly addedEnvironment: readonly string[];
+  /**
+   * Process id on this machine of a process that calls itself `pid` and carries this marker in its environment; null when there is
+   * none. For processes that share our ids it is the same.
+   */
+  readonly onHost: (pid: number, marker: string) => number | null;
   /** True when the process is gone. */
   readonly isGone: (pid: number) => boolean;
   /** Stops what is left, removes the state. */
@@ -83,6 +88,7 @@ export function runtimeContract(name: string, prepare: () => Promise<RuntimeUnde
       run: under.run,
       instances: 1,
       environment,
+      folders: [scratch],
       health,
       restart: { backoffMs: ms(100), maxBackoffMs: ms(1000), crashLoopAfter: 3, windowMs: ms(30_000) },
       stopGraceMs: 5000,
@@ -124,6 +130,11 @@ export function runtimeContract(name: string, prepare: () => Promise<RuntimeUnde
         throw new Error(`not one instance: ${JSON.stringify(slot)}`);
       return instance;
     };
+    /** What an instance says of itself: its name, and a process of this machine that it is. */
+    const whoAnswers = async (instance: InstanceStatus): Promise<{ id: string; pid: number | null }> => {
+      const [id = '', pid = ''] = (await ask(instance, '/')).split(' ');
+      return { id, pid: under.onHost(Number(pid), id) };
+    };
     const pidOf = (instance: InstanceStatus): number => {
       if (instance.pid === null) throw new Error(`${instance.id} does not run`);
       return instance.pid;
@@ -141,13 +152,45 @@ export function runtimeContract(name: string, prepare: () => Promise<RuntimeUnde
         await runtime.apply(desire({}, { instances: 2 }), never);
         const slot = await untilReady(2);
         expect(slot).toMatchObject({ ref, wanted: 2, release: 'rel_00000000000000000001' });
-        const answers = await Promise.all(slot.instances.map((instance) => ask(instance, '/')));
-        expect(answers).toEqual(slot.instances.map((instance) => `${instance.id} ${instance.pid}`));
+        const answers = await Promise.all(slot.instances.map(whoAnswers));
+        expect(answers.map(({ id }) => id)).toEqual(slot.instances.map(({ id }) => id));
+        for (const [index, { pid }] of answers.entries()) expect(isOf(pid, slot.instances[index]?.pid)).toBe(true);
         expect(new Set(slot.instances.map((instance) => instance.address.port)).size).toBe(2);
         expect(slot.instances.map((instance) => [instance.restarts, instance.reason])).toEqual([
           [0, null],
           [0, null],
         ]);
+      });
+
+      test('an instance with metrics has a second port for them, told in METRICS_PORT and {METRICS_PORT}', async () => {
+        const run = [...under.run, '{METRICS_PORT}'] as unknown as Command;
+        const metrics = { metrics: true, run, environment: { EXPORTER: 'at {METRICS_PORT}' } };
+        await runtime.apply(desire({}, { instances: 2, ...metrics }), never);
+        const { instances } = await untilReady(2);
+        const ports = instances.flatMap((one) => [one.address.port, one.metrics?.port]);
+        expect(new Set(ports).size).toBe(4);
+        for (const instance of instances) {
+          const port = String(instance.metrics?.port);
+          expect(JSON.parse(await ask(instance, '/env'))).toMatchObject({ METRICS_PORT: port, EXPORTER: `at ${port}` });
+          expect(JSON.parse(await ask(instance, '/arguments'))).toEqual([port]);
+          const exported = { ...instance, address: instance.metrics ?? instance.address };
+          expect(await ask(exported, '/metrics')).toBe(`instance_info{id="${instance.id}"} 1\n`);
+        }
+      });
+
+      test('an instance without metrics has no second port, and knows nothing of one', async () => {
+        await runtime.apply(desire({ EXPORTER: 'at {METRICS_PORT}' }), never);
+        const instance = only(await untilReady(1));
+        expect(instance.metrics).toBeUndefined();
+        const environment = JSON.parse(await ask(instance, '/env')) as Record<string, string>;
+        expect(environment['METRICS_PORT']).toBeUndefined();
+        expect(environment['VEZA_DEPLOYMENT']).toBeUndefined();
+      });
+
+      test('an instance knows which deployment it was started by', async () => {
+        await runtime.apply(desire({}, { deployment: 'dep_12' }), never);
+        const environment = await ask(only(await untilReady(1)), '/env');
+        expect(JSON.parse(environment)).toMatchObject({ VEZA_DEPLOYMENT: 'dep_12' });
       });
 
       test('applying the same desire again changes nothing', async () => {
@@ -400,7 +443,8 @@ export function runtimeContract(name: string, prepare: () => Promise<RuntimeUnde
       test('what an instance started itself goes with it, even from a session of its own', async () => {
         await runtime.apply(desire({ SPAWN_CHILD: 'detached' }), never);
         await untilReady(1);
-        const child = Number((await readLogs()).find((line) => line.text.startsWith('child '))?.text.slice(6));
+        const told = (await readLogs()).find((line) => line.text.startsWith('child '));
+        const child = under.onHost(Number(told?.text.slice(6)), told?.instance ?? '') ?? 0;
         expect(under.isGone(child)).toBe(false);
         await runtime.remove(ref, never);
         expect(under.isGone(child)).toBe(true);
@@ -421,8 +465,9 @@ export function runtimeContract(name: string, prepare: () => Promise<RuntimeUnde
         await runtime.apply(desire({}, { instances: 2 }), never);
         const before = await untilReady(2);
         await runtime.close();
-        const answers = await Promise.all(before.instances.map((instance) => ask(instance, '/')));
-        expect(answers).toEqual(before.instances.map((instance) => `${instance.id} ${instance.pid}`));
+        const answers = await Promise.all(before.instances.map(whoAnswers));
+        expect(answers.map(({ id }) => id)).toEqual(before.instances.map(({ id }) => id));
+        for (const [index, { pid }] of answers.entries()) expect(isOf(pid, before.instances[index]?.pid)).toBe(true);
         runtime = await under.open();
         const after = await observe();
         expect(after?.instances.toSorted(byId)).toEqual(before.instances.toSorted(byId));
@@ -435,11 +480,37 @@ export function runtimeContract(name: string, prepare: () => Promise<RuntimeUnde
         const adopted = await untilReady(2);
         const [one, other] = adopted.instances;
         if (one === undefined || other === undefined) throw new Error('two instances expected');
-        expect(await ask(one, '/')).toBe(`${one.id} ${one.pid}`);
+        const answer = await whoAnswers(one);
+        expect(answer.id).toBe(one.id);
+        expect(isOf(answer.pid, one.pid)).toBe(true);
         await ask(one, '/exit').catch(() => '');
         await until(({ instances }) => instances.find(({ id }) => id === one.id)?.restarts === 1, 'restarted');
         const again = await untilReady(2);
         expect(again.instances).toContainEqual(other);
+      });
+
+      test('the second port is kept over the kill -9 of the process that gave it, and free once the slot is gone', async () => {
+        await runtime.close();
+        await under.ownAndDie(desire({}, { metrics: true }));
+        runtime = await under.open();
+        const adopted = only(await untilReady(1));
+        const exported = { ...adopted, address: adopted.metrics ?? { host: '', port: 0 } };
+        expect(await ask(exported, '/metrics')).toContain(adopted.id);
+        // Another slot is given neither of its ports.
+        const other = { ref: { ...ref, slot: 'green' as const }, metrics: true };
+        await runtime.apply(desire({}, other), never);
+        const green = (): SlotStatus | undefined => seen.find((slot) => slot.ref.slot === 'green');
+        let seen = await runtime.observe(never);
+        await poll(async () => {
+          seen = await runtime.observe(never);
+          return green()?.instances[0]?.state === 'ready';
+        }, 'green ready');
+        const [second] = green()?.instances ?? [];
+        const ports = [adopted, second].flatMap((one) => [one?.address.port, one?.metrics?.port]);
+        expect(new Set(ports).size).toBe(4);
+        await runtime.remove(ref, never);
+        await runtime.remove(other.ref, never);
+        await expect(ask(exported, '/metrics')).rejects.toThrow();
       });
 
       test('what died while nobody watched is started again', async () => {
@@ -535,6 +606,7 @@ export function runtimeContract(name: string, prepare: () => Promise<RuntimeUnde
             artifactDir: under.artifactDir,
             command: under.script(source),
             environment,
+            folders: [scratch],
             onOutput: (stream, chunk) => (output[stream] += Buffer.from(chunk).toString('utf8')),
           },
           signal,
@@ -562,9 +634,11 @@ export function runtimeContract(name: string, prepare: () => Promise<RuntimeUnde
         const source = `require('fs').writeFileSync(${JSON.stringify(file)}, String(process.pid)); setInterval(() => {}, 1000)`;
         const running = runOneOff(source, stop.signal);
         await poll(() => existsSync(file) && readFileSync(file, 'utf8') !== '', 'the process runs');
+        const pid = under.onHost(Number(readFileSync(file, 'utf8')), 'one-off-1') ?? 0;
+        expect(under.isGone(pid)).toBe(false);
         stop.abort(new Error('not needed any more'));
         await expect(running).rejects.toThrow('not needed any more');
-        expect(under.isGone(Number(readFileSync(file, 'utf8')))).toBe(true);
+        expect(under.isGone(pid)).toBe(true);
       });
 
       test('a program that does not exist is said', async () => {
@@ -611,6 +685,13 @@ export function runtimeContract(name: string, prepare: () => Promise<RuntimeUnde
       });
     });
   });
+}
+
+/** Whether a process is this instance's, or was started by its first process, as that of a container. */
+function isOf(pid: number | null, first: number | null | undefined): boolean {
+  if (pid === null || first === null || first === undefined) return false;
+  const parent = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
+  return pid === first || Number(parent) === first;
 }
 
 const byId = (one: InstanceStatus, other: InstanceStatus): number => (one.id < other.id ? -1 : 1);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { controlFilePath } from '../../src/api/control-file.ts';
 import { ProblemSchema, type Problem } from '../../src/api/problem.ts';
-import { freePort } from '../../src/cli/free-port.ts';
+import { freePort } from '../../src/system/free-port.ts';
 
 const run = promisify(execFile);
 const CLI = join(import.meta.dirname, '../../src/cli/main.ts');

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi, type TestContext } from 'vitest';
 import { endThoseOf, type Outcome, problemOf, processesOf, Sandbox } from './bad-input-sandbox.ts';
+import { succeeds } from './succeeds.ts';
+import { isAlive } from '../../src/system/is-alive.ts';
 
 // What a person sees who did something wrong, or whose machine did: the real command line against a real control plane. Each
 // time the exit status as documented, a sentence that says what and where, another that says what to do, no stack, and nothing
@@ -62,9 +64,8 @@ async function refuses(scenario: string, sandbox: Sandbox, args: readonly string
   expect(asProgram.stdout).toBe('');
 }
 
-async function succeeds(outcome: Promise<Outcome>): Promise<Outcome> {
-  const result = await outcome;
-  expect(result, result.stderr).toMatchObject({ status: 0 });
+async function succeedsPlainly(outcome: Promise<Outcome>): Promise<Outcome> {
+  const result = await succeeds(outcome);
   expectPlain(result);
   return result;
 }
@@ -72,8 +73,8 @@ async function succeeds(outcome: Promise<Outcome>): Promise<Outcome> {
 /** A platform that is up, with one release live. */
 async function live(...options: Parameters<typeof Sandbox.create>): Promise<Sandbox> {
   const sandbox = await Sandbox.create(...options);
-  await succeeds(sandbox.veza(['up']));
-  await succeeds(sandbox.veza(['deploy']));
+  await succeedsPlainly(sandbox.veza(['up']));
+  await succeedsPlainly(sandbox.veza(['deploy']));
   expect(await sandbox.ask()).toBe('200 v1');
   return sandbox;
 }
@@ -91,14 +92,7 @@ async function listening(port: number): Promise<Server> {
 const until = async (condition: () => Promise<void> | void): Promise<void> =>
   vi.waitFor(condition, { timeout: 60_000, interval: 100 });
 
-const gone = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return false;
-  } catch {
-    return true;
-  }
-};
+const gone = (pid: number): boolean => !isAlive(pid);
 
 // It takes half a minute, so it has begun long before it is looked at.
 let neverEnds: { readonly sandbox: Sandbox; readonly outcome: Promise<Outcome> };
@@ -282,7 +276,7 @@ describe('names and sources', () => {
       service: { environment: { API_KEY: { secret: 'api-key' } } },
       platform: { environments: { production: { ...target(26_190, '26300-26349'), gates: { requires: null } } } },
     });
-    await succeeds(sandbox.veza(['up']));
+    await succeedsPlainly(sandbox.veza(['up']));
     const outcome = await sandbox.veza(['deploy', '-e', 'production']);
     expectFailure('a secret that production lacks', outcome, {
       status: 4,
@@ -305,12 +299,12 @@ describe('addresses', () => {
       hint: /ss -ltnp.*`listen`/,
     });
     other.close();
-    await succeeds(sandbox.veza(['up']));
+    await succeedsPlainly(sandbox.veza(['up']));
   });
 
   test('all ports of instances are taken by others', async () => {
     await using sandbox = await Sandbox.create({ target: { ports: '26400-26409' } });
-    await succeeds(sandbox.veza(['up']));
+    await succeedsPlainly(sandbox.veza(['up']));
     const others: Server[] = [];
     for (let port = 26_400; port <= 26_409; port += 1) {
       await listening(port).then(
@@ -324,7 +318,7 @@ describe('addresses', () => {
       hint: /ports/,
     });
     for (const server of others) server.close();
-    await succeeds(sandbox.veza(['deploy']));
+    await succeedsPlainly(sandbox.veza(['deploy']));
     expect(await sandbox.ask()).toBe('200 v1');
   });
 });
@@ -345,7 +339,7 @@ describe('the state folder', () => {
     // What the message says works.
     process.kill(Number(pid), 'SIGTERM');
     await until(() => expect(gone(Number(pid))).toBe(true));
-    await succeeds(sandbox.veza(['up']));
+    await succeedsPlainly(sandbox.veza(['up']));
     expect(await sandbox.ask()).toBe('200 v1');
   });
 
@@ -353,14 +347,14 @@ describe('the state folder', () => {
     const long = join(tmpdir(), `veza-${'x'.repeat(60)}`, 'y'.repeat(60), 'state');
     const sandbox = await live({ dir: 'Mein Projekt – ünïcode/日本', stateDir: long });
     expect(Buffer.byteLength(join(long, 'control.sock'))).toBeGreaterThan(107);
-    await succeeds(sandbox.veza(['status']));
+    await succeedsPlainly(sandbox.veza(['status']));
     await sandbox[Symbol.asyncDispose]();
     await rm(join(long, '../..'), { recursive: true });
   });
 
   test('is read-only', async (context) => {
     await using sandbox = await live();
-    await succeeds(sandbox.veza(['down', '--keep-running']));
+    await succeedsPlainly(sandbox.veza(['down', '--keep-running']));
     const { stateDir } = sandbox;
     if (isRoot) {
       // Root may write where it is not allowed to; a file system that is read-only holds for everybody.
@@ -379,12 +373,12 @@ describe('the state folder', () => {
       if (isRoot) spawnSync('umount', [stateDir]);
       else await chmod(stateDir, 0o700);
     }
-    await succeeds(sandbox.veza(['up']));
+    await succeedsPlainly(sandbox.veza(['up']));
   });
 
   test('holds a damaged journal: refused, said what to do, and the data plane goes on', async () => {
     await using sandbox = await live();
-    await succeeds(sandbox.veza(['down', '--keep-running']));
+    await succeedsPlainly(sandbox.veza(['down', '--keep-running']));
     const journal = join(sandbox.stateDir, 'journal.db');
     const whole = `${journal}.whole`;
     await cp(journal, whole);
@@ -412,10 +406,10 @@ describe('the state folder', () => {
       for (const suffix of ['-wal', '-shm']) await rm(`${journal}${suffix}`, { force: true });
       await cp(whole, journal);
     }
-    await succeeds(sandbox.veza(['up']));
+    await succeedsPlainly(sandbox.veza(['up']));
     await sandbox.program('v2');
     await sandbox.commit('v2');
-    await succeeds(sandbox.veza(['deploy']));
+    await succeedsPlainly(sandbox.veza(['deploy']));
     expect(await sandbox.ask()).toBe('200 v2');
   });
 
@@ -423,7 +417,7 @@ describe('the state folder', () => {
     await using sandbox = await live();
     await sandbox.program('v2');
     await sandbox.commit('v2');
-    const built = JSON.parse((await succeeds(sandbox.veza(['build', '--json']))).stdout) as {
+    const built = JSON.parse((await succeedsPlainly(sandbox.veza(['build', '--json']))).stdout) as {
       releases: { id: string; artifact: string }[];
     };
     const [release] = built.releases;
@@ -441,7 +435,7 @@ describe('the state folder', () => {
     });
     expect(await sandbox.ask()).toBe('200 v1');
     // Building again from the same commit makes it whole.
-    await succeeds(sandbox.veza(['deploy']));
+    await succeedsPlainly(sandbox.veza(['deploy']));
     expect(await sandbox.ask()).toBe('200 v2');
   });
 
@@ -465,16 +459,16 @@ describe('the state folder', () => {
       await fill();
       await refuses('a full disk before `up`', sandbox, ['up'], full);
       await makeRoom();
-      await succeeds(sandbox.veza(['up']));
+      await succeedsPlainly(sandbox.veza(['up']));
       await fill();
       await refuses('a full disk before a build', sandbox, ['build'], full);
       await makeRoom();
-      await succeeds(sandbox.veza(['deploy']));
+      await succeedsPlainly(sandbox.veza(['deploy']));
 
       await sandbox.program('v2');
       await sandbox.declare({ service: { strategy: { kind: 'blue-green', watch: '5s', keepWarm: '1s' } } });
       await sandbox.commit('v2');
-      await succeeds(sandbox.veza(['deploy', '--detach']));
+      await succeedsPlainly(sandbox.veza(['deploy', '--detach']));
       await fill();
       await until(async () =>
         expect((await sandbox.veza(['status'])).stdout).toMatch(/journal\.db is not available: the disk is full/),
@@ -490,9 +484,9 @@ describe('the state folder', () => {
       expect(await sandbox.ask()).toMatch(/^200 v[12]$/);
       expect((await sandbox.veza(['doctor'])).stdout).toMatch(/Make room/);
       await makeRoom();
-      await succeeds(sandbox.veza(['watch', 'latest']));
+      await succeedsPlainly(sandbox.veza(['watch', 'latest']));
       expect(await sandbox.ask()).toBe('200 v2');
-      expect((await succeeds(sandbox.veza(['status']))).stdout).not.toMatch(/not available/);
+      expect((await succeedsPlainly(sandbox.veza(['status']))).stdout).not.toMatch(/not available/);
     } finally {
       endThoseOf(disk);
       spawnSync('umount', ['-l', disk]);
@@ -592,12 +586,12 @@ describe('what is killed comes back by itself', () => {
         message: /No control plane is running/,
         hint: /veza up/,
       });
-      await succeeds(sandbox.veza(['up']));
+      await succeedsPlainly(sandbox.veza(['up']));
       note('a killed control plane, `up` again', atControl);
       expect(atControl.failed).toBe(0);
-      expect((await succeeds(sandbox.veza(['status']))).stdout).toContain('2/2');
+      expect((await succeedsPlainly(sandbox.veza(['status']))).stdout).toContain('2/2');
       // The journal says what nobody was there to see.
-      const { stdout: events } = await succeeds(sandbox.veza(['events']));
+      const { stdout: events } = await succeedsPlainly(sandbox.veza(['events']));
       expect(events).toMatch(/router of development restarted: The gateway \(process \d+\) had died with all its/);
     } finally {
       await users.stop();
@@ -609,9 +603,9 @@ describe('what is killed comes back by itself', () => {
       service: { resources: ['db'] },
       platform: { resources: { db: { kind: 'postgres' } } },
     });
-    await succeeds(sandbox.veza(['up']));
+    await succeedsPlainly(sandbox.veza(['up']));
     const resource = async (): Promise<{ state: string; address: string }> => {
-      const { stdout } = await succeeds(sandbox.veza(['status', '--json']));
+      const { stdout } = await succeedsPlainly(sandbox.veza(['status', '--json']));
       const { resources } = JSON.parse(stdout) as { resources: { state: string; address: string }[] };
       return resources[0] ?? { state: 'none', address: '' };
     };

@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from 'vitest';
 import { StatusSchema } from '../../src/api/schemas.ts';
-import { freePort } from '../../src/cli/free-port.ts';
-import { type Outcome, Sandbox } from './bad-input-sandbox.ts';
+import { freePort } from '../../src/system/free-port.ts';
+import { Sandbox } from './bad-input-sandbox.ts';
+import { succeeds } from './succeeds.ts';
 
 let sandbox: Sandbox | null = null;
 
@@ -9,12 +10,6 @@ afterEach(async () => {
   await sandbox?.[Symbol.asyncDispose]();
   sandbox = null;
 });
-
-async function succeeds(outcome: Promise<Outcome>): Promise<Outcome> {
-  const result = await outcome;
-  expect(result, result.stderr).toMatchObject({ status: 0 });
-  return result;
-}
 
 test('an address that is declared and not yet taken: users are sent to the one that is listened on, and people are told', async () => {
   const platform = await Sandbox.create();

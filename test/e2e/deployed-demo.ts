@@ -8,7 +8,8 @@ import type { DeploymentView, EventView } from '../../src/api/schemas.ts';
 import { startDetached } from '../../src/cli/control-process.ts';
 import { followDeployment } from '../../src/cli/follow.ts';
 import type { DeployRequest } from '../../src/api/requests.ts';
-import { DemoProject, type DemoService } from '../../src/demo/project.ts';
+import { DemoProject, type DemoService } from './example-project.ts';
+import { isAlive } from '../../src/system/is-alive.ts';
 
 const run = promisify(execFile);
 /** The first deployment builds, migrates and starts a database: minutes on a busy machine. */
@@ -134,15 +135,6 @@ export class DeployedDemo {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     await this.project.remove();
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
-import { type Outcome, Sandbox } from './bad-input-sandbox.ts';
+import { Sandbox } from './bad-input-sandbox.ts';
+import { succeeds } from './succeeds.ts';
 
 // What `veza down` took away comes back as it says: `veza up`.
 
@@ -9,12 +10,6 @@ afterEach(async () => {
   await sandbox?.[Symbol.asyncDispose]();
   sandbox = null;
 });
-
-async function succeeds(outcome: Promise<Outcome>): Promise<Outcome> {
-  const result = await outcome;
-  expect(result, result.stderr).toMatchObject({ status: 0 });
-  return result;
-}
 
 test('an environment that was taken down alone is brought back by `veza up`, named or not, as it was', async () => {
   const platform = await Sandbox.create();

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
 import { GatewaySchema, type GatewayView } from '../../src/api/schemas.ts';
-import { freePort } from '../../src/cli/free-port.ts';
-import { type Outcome, processesOf, Sandbox } from './bad-input-sandbox.ts';
+import { freePort } from '../../src/system/free-port.ts';
+import { processesOf, Sandbox } from './bad-input-sandbox.ts';
+import { succeeds } from './succeeds.ts';
 import { SteadyRequests } from './steady-requests.ts';
 
 // The edge through the whole product: declared in veza.config.ts, put in force by `veza`, seen by users.
@@ -21,12 +22,6 @@ afterEach(async () => {
   await sandbox?.[Symbol.asyncDispose]();
   sandbox = null;
 });
-
-async function succeeds(outcome: Promise<Outcome>): Promise<Outcome> {
-  const result = await outcome;
-  expect(result, result.stderr).toMatchObject({ status: 0 });
-  return result;
-}
 
 async function live(): Promise<Sandbox> {
   const made = await Sandbox.create({ target: { workers: 2 } });

@@ -9,7 +9,7 @@ import { controlSocketPath } from '../../src/api/local-socket.ts';
 import type { DeploymentView } from '../../src/api/schemas.ts';
 import { startDetached } from '../../src/cli/control-process.ts';
 import { followDeployment } from '../../src/cli/follow.ts';
-import { freePort } from '../../src/cli/free-port.ts';
+import { freePort } from '../../src/system/free-port.ts';
 import { RegistryLoad, type RegistryReport } from './foreign-program-load.ts';
 
 // A program that nobody here wrote: Verdaccio, as it is declared in examples/verdaccio, deployed, updated to another

@@ -47,7 +47,7 @@ test.skipIf(!installed)(
       const bad = await demo.deploy(await demo.build('v2', ['web'], { failPercent: 40 }));
       const back = await demo.follow(bad.id);
       expect(back.phase, back.summary).toBe('reverted');
-      expect(back.reason?.text).toMatch(/% of \d+ requests failed, limit 5 %/);
+      expect(back.reason?.text).toMatch(/errors(?: above 5%)?: \d+ of \d+ \(.* %\) of the candidate/);
 
       const after = load.snapshot();
       const report = await load.stop();

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Name } from '../../src/core/units/quantities.ts';
 import { createPostgres } from '../../src/drivers/resource/postgres/postgres.ts';
-import { freePort } from '../../src/cli/free-port.ts';
+import { freePort } from '../../src/system/free-port.ts';
 
 const services = join(import.meta.dirname, '../../examples/demo/services');
 
@@ -81,6 +81,7 @@ async function startPostgres(): Promise<Database> {
       environment: 'test',
       directory: join(folder, 'data'),
       cacheDirectory: join(folder, 'cache'),
+      host: '127.0.0.1',
       port: await freePort('127.0.0.1', 0),
       secret: async (name) => {
         throw new Error(`no secret ${name}`);
@@ -90,7 +91,8 @@ async function startPostgres(): Promise<Database> {
   const signal = AbortSignal.timeout(60_000);
   await driver.start(signal);
   const directory = join(serviceFolder('api'), 'migrations');
-  await driver.migrate({ directory, phase: 'expand', release: null }, signal, () => undefined);
+  const request = { directory, schema: null, kinds: ['expand', 'migrate'], only: null, release: null } as const;
+  await driver.migrations?.apply(request, signal, () => undefined);
   return {
     url: (await driver.connection()).url,
     stop: async () => {

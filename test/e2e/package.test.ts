@@ -6,7 +6,7 @@ import { delimiter, join, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort } from '../../src/cli/free-port.ts';
+import { freePort } from '../../src/system/free-port.ts';
 
 // What a user gets: the tarball that `npm pack` writes, installed into an empty folder with install scripts off.
 

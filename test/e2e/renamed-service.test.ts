@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { EventSchema, StatusSchema } from '../../src/api/schemas.ts';
-import { type Outcome, problemOf, processesOf, Sandbox } from './bad-input-sandbox.ts';
+import { problemOf, processesOf, Sandbox } from './bad-input-sandbox.ts';
+import { succeeds } from './succeeds.ts';
 
 // A service that is called otherwise in veza.config.ts is another one: the old one stays until somebody takes it away.
 
@@ -10,12 +11,6 @@ afterEach(async () => {
   await sandbox?.[Symbol.asyncDispose]();
   sandbox = null;
 });
-
-async function succeeds(outcome: Promise<Outcome>): Promise<Outcome> {
-  const result = await outcome;
-  expect(result, result.stderr).toMatchObject({ status: 0 });
-  return result;
-}
 
 const service = {
   source: 'hello',

@@ -1,4 +1,4 @@
-import type { DemoService } from '../../src/demo/project.ts';
+import type { DemoService } from './example-project.ts';
 import { startLoad } from '../../src/load/load.ts';
 import type { LoadReport } from '../../src/load/report.ts';
 import { DeployedDemo, type DemoStrategy } from './deployed-demo.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ApiClient } from '../../src/api/client.ts';
 import { controlSocketPath } from '../../src/api/local-socket.ts';
-import { freePort } from '../../src/cli/free-port.ts';
+import { freePort } from '../../src/system/free-port.ts';
 
 const run = promisify(execFile);
 const demoWeb = join(import.meta.dirname, '../../examples/demo/services/web');

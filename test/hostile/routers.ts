@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { freePort } from '../../src/cli/free-port.ts';
+import { freePort } from '../../src/system/free-port.ts';
 import type { GatewaySettings } from '../../src/core/gateway-settings.ts';
 import { plainEdge, type Endpoint, type RouteTableEntry } from '../../src/core/route-table.ts';
 import { createGatewayRouter, stopGateway } from '../../src/drivers/router/gateway/gateway-router.ts';

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePort } from '../../src/cli/free-port.ts';
+import { freePort } from '../../src/system/free-port.ts';
 import { makeAuthority, makeLeaf } from '../../src/gateway/tls/x509.ts';
 import { until } from '../contract/router-instance.ts';
 

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../../src/cli/free-port.ts';
+import { freePort } from '../../../src/system/free-port.ts';
 import { OwnedProcess } from '../../machine/owned-process.ts';
 import { requirePrograms } from '../../machine/programs.ts';
 import type { Slotful } from '../fleet.ts';

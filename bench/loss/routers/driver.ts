@@ -1,4 +1,4 @@
-import { freePort } from '../../../src/cli/free-port.ts';
+import { freePort } from '../../../src/system/free-port.ts';
 import { plainEdge, type RouteTableEntry } from '../../../src/core/route-table.ts';
 import type { Slot } from '../../../src/core/slot.ts';
 import type { Router } from '../../../src/drivers/router/router.ts';

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../../src/cli/free-port.ts';
+import { freePort } from '../../../src/system/free-port.ts';
 import type { GatewaySettings } from '../../../src/core/gateway-settings.ts';
 import { createGatewayRouter, stopGateway } from '../../../src/drivers/router/gateway/gateway-router.ts';
 import { createHaproxyRouter, stopHaproxy } from '../../../src/drivers/router/haproxy/haproxy-router.ts';

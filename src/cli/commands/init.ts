@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { VERSION } from '../../api/version.ts';
 import { ExitStatus, UsageError } from '../../errors.ts';
 import { exampleFiles } from '../example-project.ts';
-import { freePort } from '../free-port.ts';
+import { freePort } from '../../system/free-port.ts';
 import { runProgram } from '../program-run.ts';
 import { paint, sign } from '../render/style.ts';
 import { textArgument, textOption, type Verb, type VerbContext } from '../verb.ts';

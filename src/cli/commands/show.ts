@@ -1,6 +1,6 @@
-import type { EventView } from '../../api/schemas.ts';
 import { ExitStatus } from '../../errors.ts';
 import { releaseLabels } from '../labels.ts';
+import { timelineOf } from '../timeline.ts';
 import { hasEnded } from '../render/deployment.ts';
 import { showLines } from '../render/show.ts';
 import { textArgument, type Verb } from '../verb.ts';
@@ -9,7 +9,9 @@ export const show: Verb = {
   definition: {
     name: 'show',
     arguments: [['[deployment]', '`dep_12`, `12` or `latest` (default: latest)']],
-    summary: 'one deployment in full, with its timeline',
+    summary: 'one deployment in full: what happened, when, and why',
+    description:
+      'The evidence behind its verdict: metrics, routes, failed requests, lines of the log, and what changed between the releases.',
     examples: [
       ['veza show', 'the latest'],
       ['veza show dep_12', 'what happened, when and why'],
@@ -19,18 +21,14 @@ export const show: Verb = {
     const { terminal, json, now, interrupt } = context;
     const client = context.client();
     const deployment = await client.call('deployment', { params: { id: textArgument(args[0]) ?? 'latest' } });
-    const timeline: EventView[] = [];
-    await client.stream(
-      'events',
-      { query: { deployment: deployment.id } },
-      { signal: interrupt, onItem: (event) => void timeline.push(event) },
-    );
+    const timeline = await timelineOf(client, deployment.id, interrupt);
+    const explanation = await client.call('explanation', { params: { id: deployment.id } });
     if (json) {
-      terminal.out(JSON.stringify({ deployment, timeline }));
+      terminal.out(JSON.stringify({ deployment, timeline, explanation }));
       return ExitStatus.ok;
     }
     const labels = await releaseLabels(client);
-    for (const line of showLines(deployment, timeline, { style: terminal.style, now: now(), labels }))
+    for (const line of showLines(deployment, explanation, timeline, { style: terminal.style, now: now(), labels }))
       terminal.out(line);
     if (!hasEnded(deployment) && deployment.committedAt === null)
       terminal.out(`\nIt goes on: \`veza watch ${deployment.id}\`.`);

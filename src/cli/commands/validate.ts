@@ -9,7 +9,7 @@ export const validate: Verb = {
   definition: {
     name: 'validate',
     arguments: [['[file]', 'configuration (default: veza.config.ts here or above)']],
-    summary: 'check veza.config.ts, all mistakes at once',
+    summary: 'check veza.config.ts and the migrations in the source, all mistakes at once',
     description: 'Exit status 3 when there are mistakes. Needs no control plane.',
     examples: [
       ['veza validate', 'of this project'],
@@ -24,7 +24,7 @@ export const validate: Verb = {
     ]);
     const named = textArgument(args[0]) ?? global.project;
     const file = named === undefined ? await findConfig(cwd) : await findConfig(cwd, resolve(cwd, named));
-    const report = await validateConfig(file, { signal });
+    const report = await validateConfig(file, { signal, migrations: true });
     const status = report.platform === null ? ExitStatus.invalid : ExitStatus.ok;
     if (json) {
       const { mistakes, warnings } = report;

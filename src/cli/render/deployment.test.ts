@@ -30,6 +30,7 @@ describe('a deployment on the screen', () => {
     expect(show(deployment({ steps: [], phase: 'watching' }))).toContain('✔ check  ✔ switch  ● watch');
     expect(show(deployment())).not.toContain('migrate');
     expect(show(deployment({ phase: 'migrating' }))).toContain('● migrate');
+    expect(show(deployment({ phase: 'mirroring' }))).toContain('✔ check  ● mirror');
   });
 
   it('says why an instance is not ready, in its own words', () => {

@@ -23,6 +23,7 @@ const TRAIL: readonly { readonly phase: PhaseName; readonly word: string }[] = [
   { phase: 'migrating', word: 'migrate' },
   { phase: 'starting', word: 'start' },
   { phase: 'checking', word: 'check' },
+  { phase: 'mirroring', word: 'mirror' },
   { phase: 'stepping', word: 'step' },
   { phase: 'switched', word: 'switch' },
   { phase: 'watching', word: 'watch' },
@@ -62,7 +63,9 @@ function trailLine(view: DeploymentView, style: Style): string {
   // What this one does not pass is left out; retiring is shown when it is time, nobody waits for it.
   const passes = (phase: PhaseName): boolean => {
     if (phase === view.phase) return true;
-    return phase === 'stepping' ? view.steps.length > 0 : phase !== 'migrating' && phase !== 'retiring';
+    return phase === 'stepping'
+      ? view.steps.length > 0
+      : phase !== 'migrating' && phase !== 'mirroring' && phase !== 'retiring';
   };
   const words = TRAIL.filter(({ phase }) => passes(phase));
   const at = view.phase === 'succeeded' ? words.length : words.findIndex(({ phase }) => phase === view.phase);

@@ -1,11 +1,14 @@
+import type { ExplanationView } from '../../api/explanation-schemas.ts';
 import type { DeploymentView, EventView } from '../../api/schemas.ts';
 import { deploymentLines, outcomeLines, reasonText, type RenderContext } from './deployment.ts';
+import { explanationLines } from './explanation.ts';
 import { clockText, countText, durationText, latencyText } from './numbers.ts';
 import { cut, padStart, paint, sign, type Style, wrap } from './style.ts';
 
-/** A deployment in full: head and legs, who and when, evidence, timeline, outcome. */
+/** A deployment in full: head and legs, who and when, why it was judged as it was, timeline, outcome. */
 export function showLines(
   view: DeploymentView,
+  explanation: ExplanationView,
   timeline: readonly EventView[],
   context: RenderContext,
 ): readonly string[] {
@@ -38,7 +41,7 @@ export function showLines(
         (line, index) => `  ${index === 0 ? paint(style, 'dim', name.padEnd(width)) : ' '.repeat(width)}  ${line}`,
       ),
     ),
-    ...evidenceLines(view, style),
+    ...evidenceLines(view, explanation, context),
     '',
     paint(style, 'bold', 'Timeline'),
     ...timelineLines(timeline, view.startedAt, style),
@@ -47,18 +50,35 @@ export function showLines(
   ];
 }
 
-function evidenceLines(view: DeploymentView, style: Style): readonly string[] {
-  const lines = view.legs.flatMap((leg) => {
-    if (leg.evidence === null) return [];
-    const arm = (name: string, { requests, errors, p50Ms, p99Ms }: typeof leg.evidence.stable): string =>
-      `    ${name.padEnd(9)}  ${padStart(countText(requests), 8)} requests  ${padStart(countText(errors), 6)} errors  p50 ${latencyText(p50Ms)}  p99 ${latencyText(p99Ms)}`;
+function evidenceLines(
+  view: DeploymentView,
+  { legs }: ExplanationView,
+  { style, now }: RenderContext,
+): readonly string[] {
+  const lines = legs.flatMap((leg, index) => {
+    const told = view.legs[index]?.evidence ?? null;
+    if (told === null && leg.changes === null && leg.kept === null) return [];
     return [
-      cut(style, `  ${leg.service}: ${leg.verdict}, ${leg.evidence.summary}`),
-      cut(style, arm('stable', leg.evidence.stable)),
-      cut(style, arm('candidate', leg.evidence.candidate)),
+      '',
+      ...explanationLines(leg, { style, now, said: view.reason?.text ?? '' }),
+      ...(told === null ? [] : lastMinute(told, style)),
     ];
   });
-  return lines.length === 0 ? [] : ['', paint(style, 'bold', 'Evidence'), ...lines];
+  return lines.length === 0 ? [] : ['', paint(style, 'bold', 'Evidence'), ...lines.slice(1)];
+}
+
+function lastMinute(
+  { stable, candidate }: NonNullable<DeploymentView['legs'][number]['evidence']>,
+  style: Style,
+): readonly string[] {
+  const arm = (name: string, { requests, errors, p50Ms, p99Ms }: typeof stable): string =>
+    `    ${name.padEnd(9)}  ${padStart(countText(requests), 8)} requests  ${padStart(countText(errors), 6)} errors  p50 ${latencyText(p50Ms)}  p99 ${latencyText(p99Ms)}`;
+  return [
+    '',
+    `  ${paint(style, 'bold', 'The minute that was judged last')}`,
+    cut(style, arm('stable', stable)),
+    cut(style, arm('candidate', candidate)),
+  ];
 }
 
 function timelineLines(timeline: readonly EventView[], startedAt: number, style: Style): readonly string[] {

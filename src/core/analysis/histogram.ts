@@ -39,18 +39,49 @@ function lowerBoundMs(bucket: number): number {
 
 /** Adds up any number of counts. */
 export function mergeLatencies(all: Iterable<LatencyCounts>): LatencyCounts {
-  const sums = new Map<number, number>();
+  const sums = new Float64Array(maxBucket + 1);
+  let first = sums.length;
+  let last = -1;
   for (const counts of all) {
-    for (const [bucket, count] of counts) sums.set(bucket, (sums.get(bucket) ?? 0) + count);
+    for (let index = 0; index < counts.length; index += 1) {
+      const entry = counts[index];
+      if (entry === undefined) continue;
+      const bucket = Math.min(Math.max(entry[0], 0), maxBucket);
+      sums[bucket] = (sums[bucket] ?? 0) + entry[1];
+      if (bucket < first) first = bucket;
+      if (bucket > last) last = bucket;
+    }
   }
-  return [...sums].sort(([a], [b]) => a - b);
+  const merged: [number, number][] = [];
+  for (let bucket = first; bucket <= last; bucket += 1) {
+    const count = sums[bucket] ?? 0;
+    if (count !== 0) merged.push([bucket, count]);
+  }
+  return merged;
 }
 
 /** How many latencies are counted. */
 export function totalCount(counts: LatencyCounts): number {
   let total = 0;
-  for (const [, count] of counts) total += count;
+  for (let index = 0; index < counts.length; index += 1) total += counts[index]?.[1] ?? 0;
   return total;
+}
+
+/** How many are in a bucket or above it. */
+export function countFrom(counts: LatencyCounts, bucket: number): number {
+  let above = 0;
+  for (let index = counts.length - 1; index >= 0; index -= 1) {
+    const entry = counts[index];
+    if (entry === undefined || entry[0] < bucket) break;
+    above += entry[1];
+  }
+  return above;
+}
+
+/** The first bucket that begins at a latency or above it. */
+export function bucketFrom(latencyMs: number): number {
+  const bucket = bucketOf(latencyMs);
+  return lowerBoundMs(bucket) >= latencyMs ? bucket : bucket + 1;
 }
 
 /**
@@ -62,6 +93,12 @@ export function totalCount(counts: LatencyCounts): number {
 export function quantile(counts: LatencyCounts, q: number): number | null {
   const total = totalCount(counts);
   if (total === 0) return null;
+  const { fromMs, toMs } = boundsOf(bucketHolding(counts, q, total));
+  return (fromMs + toMs) / 2;
+}
+
+/** The bucket that holds the quantile `q`, from 0 to 1. @param total how many are counted, at least 1 */
+export function bucketHolding(counts: LatencyCounts, q: number, total: number): number {
   const rank = Math.min(total, Math.max(1, Math.ceil(q * total)));
   let seen = 0;
   let last = 0;
@@ -70,8 +107,7 @@ export function quantile(counts: LatencyCounts, q: number): number | null {
     last = bucket;
     if (seen >= rank) break;
   }
-  const { fromMs, toMs } = boundsOf(last);
-  return (fromMs + toMs) / 2;
+  return last;
 }
 
 /**
@@ -80,10 +116,5 @@ export function quantile(counts: LatencyCounts, q: number): number | null {
  *
  * @param thresholdMs milliseconds
  */
-export function countAbove(counts: LatencyCounts, thresholdMs: number): number {
-  let above = 0;
-  for (const [bucket, count] of counts) {
-    if (lowerBoundMs(bucket) >= thresholdMs) above += count;
-  }
-  return above;
-}
+export const countAbove = (counts: LatencyCounts, thresholdMs: number): number =>
+  countFrom(counts, bucketFrom(thresholdMs));

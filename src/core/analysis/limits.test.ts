@@ -3,7 +3,7 @@ import type { HardLimits } from '../spec/platform.ts';
 import type { ArmSecond, TrafficSecond } from '../traffic.ts';
 import type { DurationMs, Percent } from '../units/quantities.ts';
 import { bucketOf } from './histogram.ts';
-import { limitsJudge, wilson } from './limits.ts';
+import { describeArm, judgeLimits, observeLimits, openLimits, wilson, type LimitsState } from './limits.ts';
 
 const limits: HardLimits = { minSuccessPercent: 99 as Percent, maxP99Ms: 500 as DurationMs, minRequests: 50 };
 
@@ -21,29 +21,37 @@ const second = (at: number, candidate: ArmSecond, stable = arm(190)): TrafficSec
   arms: { candidate, stable },
 });
 
+function look(state: LimitsState) {
+  const { stable, candidate } = judgeLimits(state, limits);
+  const stableBroken = stable === 'broken';
+  let verdict = 'undecided';
+  if (candidate === 'broken' && !stableBroken) verdict = 'worse';
+  else if (candidate === 'kept' && !stableBroken) verdict = 'not-worse';
+  return { verdict, stableBroken, summary: `the candidate: ${describeArm(state, 'candidate', limits)}` };
+}
+
 /** Looks after every second; the second at which the verdict is no longer undecided. */
 function play(seconds: number, of: (at: number) => TrafficSecond) {
-  const judge = limitsJudge(limits);
-  let state = judge.start();
+  let state = openLimits;
   for (let at = 1; at <= seconds; at += 1) {
-    state = judge.observe(state, of(at));
-    const judgement = judge.judge(state);
-    if (judgement.verdict !== 'undecided') return { at, ...judgement };
+    state = observeLimits(state, of(at), limits);
+    const seen = look(state);
+    if (seen.verdict !== 'undecided') return { at, ...seen };
   }
-  return { at: null, ...judge.judge(state) };
+  return { at: null, ...look(state) };
 }
 
 describe('the hard limits', () => {
   it('find a release that fails 20 % within seconds, and say by how much', () => {
     const found = play(60, (at) => second(at, arm(10, 2)));
     expect(found).toMatchObject({ verdict: 'worse', at: 2 });
-    expect(found.evidence.summary).toBe('the candidate: 20 % of 20 requests failed, limit 1 %');
+    expect(found.summary).toBe('the candidate: 20 % of 20 requests failed, limit 1 %');
   });
 
   it('find a release whose 99th percentile is too high', () => {
     const found = play(60, (at) => second(at, arm(10, 0, 3)));
     expect(found.verdict).toBe('worse');
-    expect(found.evidence.summary).toMatch(/p99 is \d+ ms over \d+ requests, limit 500 ms/);
+    expect(found.summary).toMatch(/p99 is \d+ ms over \d+ requests, limit 500 ms/);
   });
 
   it('find a release that hangs while its requests are still waiting, before any of them has ended', () => {
@@ -56,18 +64,15 @@ describe('the hard limits', () => {
       second(at, hanging([[bucketOf(100), 10], ...(at > 1 ? [[bucketOf(1_100), 10] as const] : [])])),
     );
     expect(found).toMatchObject({ verdict: 'worse', at: 2 });
-    expect(found.evidence.summary).toMatch(
-      /p99 is 1\d\d\d ms over 10 requests, limit 500 ms; 10 of them still have no answer/,
-    );
+    expect(found.summary).toMatch(/p99 is 1\d\d\d ms over 10 requests, limit 500 ms; 10 of them still have no answer/);
   });
 
   it('do not hold against a release what may still be in time, nor what waited a while ago and was answered', () => {
     const waits = (ms: number): ArmSecond => ({ ...arm(10), waiting: [[bucketOf(ms), 10]] });
     expect(play(20, (at) => second(at, waits(400))).verdict).toBe('undecided');
-    const judge = limitsJudge(limits);
-    const before = judge.observe(judge.start(), second(1, waits(2_000)));
-    expect(judge.judge(before).verdict).toBe('worse');
-    expect(judge.judge(judge.observe(before, second(2, arm(20)))).verdict).toBe('undecided');
+    const before = observeLimits(openLimits, second(1, waits(2_000)), limits);
+    expect(look(before).verdict).toBe('worse');
+    expect(look(observeLimits(before, second(2, arm(20)), limits)).verdict).toBe('undecided');
   });
 
   it('need three bad answers: one unlucky request takes nothing back', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Ledger } from '../rollout/ledger.ts';
 import type { DeploymentState } from '../rollout/state.ts';
-import { testLeg, testPlan } from '../rollout/testing/plans.ts';
+import { canaryGroup, testLeg, testPlan } from '../rollout/testing/plans.ts';
 import { Stage } from '../rollout/testing/stage.ts';
 import { plainEdge } from '../route-table.ts';
 import type { Service } from '../spec/platform.ts';
@@ -14,13 +14,18 @@ const declared = {
 
 const before = { live: testLeg('api').stable, warm: null, liveSince: 1, history: [] };
 
-function entryFor(deployment: DeploymentState | null, record: Parameters<typeof routeEntry>[0]['record'] = before) {
+function entryFor(
+  deployment: DeploymentState | null,
+  record: Parameters<typeof routeEntry>[0]['record'] = before,
+  machine = '127.0.0.1',
+) {
   return routeEntry({
     service: 'api',
     record,
     deployment,
     declared,
     internalPort: 4_000,
+    machine,
     endpoints: (slot, release) => [{ id: `${slot}-${release}`, host: '127.0.0.1', port: 1 }],
   });
 }
@@ -35,6 +40,11 @@ describe('the route of a service', () => {
     expect(endpointIds(entry, 'green')).toEqual([]);
   });
 
+  it('has its internal address where instances reach this machine', () => {
+    expect(entryFor(null)?.internalHost).toBeUndefined();
+    expect(entryFor(null, before, '10.213.0.1')?.internalHost).toBe('10.213.0.1');
+  });
+
   it('lets the smoke test in before users: the candidate is there, with no weight and no header that leads to it', () => {
     const stage = new Stage(testPlan([testLeg('api')]), (effect) => (effect.kind === 'smoke' ? null : 'done'));
     const entry = entryFor(stage.state);
@@ -46,6 +56,37 @@ describe('the route of a service', () => {
     const stage = new Stage(testPlan([testLeg('api')]), (effect) => (effect.kind === 'route' ? null : 'done'));
     expect(stage.state.legs[0]).toMatchObject({ weight: 0, routing: 5 });
     expect(entryFor(stage.state)).toMatchObject({ candidateWeight: 5, public: { canaryHeader: { name: 'canary' } } });
+  });
+
+  it('while copies are made has no user on the candidate, not even one who asks for it', () => {
+    const leg = testLeg('api', { mirror: { share: 20, shapes: true } });
+    const groups = [{ ...canaryGroup([0]), mirror: { holdMs: 3_000 } }];
+    const mirroring = (stage: Stage): Stage => {
+      stage.until((state) => state.phase === 'mirroring' && state.stage === 'holding');
+      return stage;
+    };
+    const stage = mirroring(new Stage(testPlan([leg], { groups })));
+    const entry = entryFor(stage.state);
+    expect(entry).toMatchObject({
+      candidateWeight: 0,
+      mirror: { share: 20, shapes: true },
+      public: { canaryHeader: null },
+    });
+    expect(endpointIds(entry, 'green')).toEqual(['green-rel_api-v2']);
+    // On the way back as well: the write that ends the copies opens nothing.
+    const undone = mirroring(
+      new Stage(testPlan([leg], { groups }), (_, at) => (at.state.phase === 'reverting' ? null : 'done')),
+    );
+    undone.send(undone.analysis(0, { verdict: 'worse' }));
+    expect(undone.state).toMatchObject({ phase: 'reverting', stage: 'routing' });
+    const back = entryFor(undone.state);
+    expect(back).toMatchObject({ candidateWeight: 0, public: { canaryHeader: null } });
+    expect(back).not.toHaveProperty('mirror');
+    // And with the first weight they are over.
+    stage.until((state) => state.phase === 'stepping' && state.stage === 'holding');
+    const stepping = entryFor(stage.state);
+    expect(stepping).toMatchObject({ candidateWeight: 5, public: { canaryHeader: { name: 'canary' } } });
+    expect(stepping).not.toHaveProperty('mirror');
   });
 
   it('takes the candidate out before it is drained and stopped', () => {
@@ -100,6 +141,7 @@ describe('the route of a service', () => {
         deployment: null,
         declared: service,
         internalPort: 4_000,
+        machine: '127.0.0.1',
         endpoints: () => [],
         ...(maintenance === undefined ? {} : { maintenance }),
       })?.edge;

@@ -1,7 +1,7 @@
 import type { ServiceRecord } from '../rollout/ledger.ts';
-import { isCommitted, type DeploymentState } from '../rollout/state.ts';
+import { isCommitted, type DeploymentState, type LegState } from '../rollout/state.ts';
 import type { RouteEdge } from '../route-edge.ts';
-import { plainEdge, type Endpoint, type RouteTableEntry } from '../route-table.ts';
+import { LOOPBACK, plainEdge, type Endpoint, type RouteTableEntry } from '../route-table.ts';
 import { otherSlot, type Slot } from '../slot.ts';
 import type { Service } from '../spec/platform.ts';
 
@@ -13,6 +13,8 @@ export interface RouteFacts {
   /** The service as the release that is live declares it (the candidate's, when nothing is live). */
   readonly declared: Service;
   readonly internalPort: number;
+  /** Address of this machine as instances reach it. */
+  readonly machine: string;
   /** What users are told instead, as somebody decided; left out or null: nothing. */
   readonly maintenance?: RouteEdge['maintenance'];
   /** Ready instances of a slot, if it runs this release. */
@@ -45,16 +47,21 @@ export function routeEntry(facts: RouteFacts): RouteTableEntry | null {
     const release = slots[slot];
     return release === null ? [] : facts.endpoints(slot, release);
   };
-  const exposed = leg?.exposed === true;
   const candidateWeight = candidate === null ? 0 : (leg?.routing ?? leg?.weight ?? 0);
   return {
     service: facts.service,
-    public: publicRoute(facts, stable !== null || candidateWeight > 0, exposed),
+    public: publicRoute(
+      facts,
+      stable !== null || candidateWeight > 0,
+      deployment !== null && leg?.exposed === true && mayBeAskedFor(deployment, leg),
+    ),
     internalPort: facts.internalPort,
+    ...(facts.machine === LOOPBACK ? {} : { internalHost: facts.machine }),
     proxy: facts.declared.proxy,
     edge: { ...plainEdge, ...facts.declared.edge, maintenance: facts.maintenance ?? null },
     stable: stableSlot,
     candidateWeight,
+    ...(candidate !== null && leg?.mirror === true && plan?.mirror ? { mirror: plan.mirror } : {}),
     endpoints: { blue: endpointsOf('blue'), green: endpointsOf('green') },
     releases: { blue: slots.blue, green: slots.green },
   };
@@ -65,6 +72,10 @@ const mayBeReached = (deployment: DeploymentState, hasStable: boolean): boolean 
   const undone = deployment.phase === 'reverting' || deployment.phase === 'stuck';
   return !undone || (hasStable && deployment.stage === 'routing');
 };
+
+/** By the header, once users may be on the candidate: not while it gets copies, nor on its way back. */
+const mayBeAskedFor = (deployment: DeploymentState, leg: LegState): boolean =>
+  !leg.mirror && deployment.phase !== 'reverting' && deployment.phase !== 'stuck';
 
 /** Users reach a first release once it has passed its checks and has its share: before, nobody would answer them; the header that asks for the candidate works once it is exposed. */
 function publicRoute(facts: RouteFacts, open: boolean, exposed: boolean): RouteTableEntry['public'] {

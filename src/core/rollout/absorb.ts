@@ -8,7 +8,7 @@ import { forwardDeadline, giveUp, refusedEffect } from './react.ts';
 import { retire, retireDeadline } from './retire.ts';
 import { revertDeadline } from './revert.ts';
 import { isCommitted } from './state.ts';
-import { aimAt } from './steer.ts';
+import { aimAt, route } from './steer.ts';
 
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 10_000;
@@ -154,12 +154,13 @@ function timer(draft: Draft): boolean {
  * has died, the deployment is held) is not asked for again: what may be set now takes its place, under an id of its own.
  */
 function reissue(draft: Draft, effect: Effect): void {
-  const aim = effect.kind === 'route' && isForward(draft) ? aimAt(draft, effect.leg) : null;
-  if (aim !== null && effect.kind === 'route' && aim !== effect.weight) {
-    delete draft.effects[effect.id];
-    legAt(draft, effect.leg).leg.routing = aim;
-    request(draft, effect.leg, { kind: 'route', weight: aim });
-    return;
+  if (effect.kind === 'route' && isForward(draft)) {
+    const aim = aimAt(draft, effect.leg);
+    if (aim.weight !== effect.weight || aim.mirror !== (effect.mirror ?? false)) {
+      delete draft.effects[effect.id];
+      route(draft, effect.leg, aim);
+      return;
+    }
   }
   draft.effects[effect.id] = effect;
   draft.requested.push(effect);

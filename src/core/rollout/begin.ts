@@ -20,6 +20,7 @@ export const beginState = (plan: DeploymentPlan, epoch: number, now: number): De
   legs: plan.legs.map(() => ({
     weight: 0,
     routing: null,
+    mirror: false,
     wanted: 0,
     candidateReady: 0,
     candidateNote: null,

@@ -1,7 +1,7 @@
 import { activeLegs } from './draft.ts';
 import { intendedWeight } from './exposure.ts';
-import { windowMs } from './phases.ts';
-import { isFinal, type DeploymentState } from './state.ts';
+import { neededMs } from './phases.ts';
+import { isFinal, type DeploymentState, type Phase } from './state.ts';
 
 /** What has been counted in the window and is not told to the deployment yet. */
 export interface Seen {
@@ -42,6 +42,7 @@ export function waitsFor(state: DeploymentState, now: number, seen: SeenOf = () 
       return 'smoke tests';
     case 'starting':
       return instances(state) || 'the instances to be accepted';
+    case 'mirroring':
     case 'stepping':
     case 'switched':
     case 'watching':
@@ -77,9 +78,9 @@ export function waitsUntil(state: DeploymentState, now: number, seen: SeenOf = (
 const windowLeft = (state: DeploymentState, seen: SeenOf): number =>
   Math.max(
     0,
-    ...activeLegs(state).map(
-      (index) => windowMs(state) - (state.legs[index]?.observedMs ?? 0) - (seen(index)?.observedMs ?? 0),
-    ),
+    ...activeLegs(state)
+      .filter((index) => state.phase !== 'mirroring' || state.legs[index]?.mirror === true)
+      .map((index) => neededMs(state, index) - (state.legs[index]?.observedMs ?? 0) - (seen(index)?.observedMs ?? 0)),
   );
 
 function instances(state: DeploymentState): string {
@@ -94,14 +95,22 @@ function instances(state: DeploymentState): string {
     .join('; ');
 }
 
+const WINDOWS: Readonly<Partial<Record<Phase, string>>> = {
+  mirroring: 'the copies of requests',
+  watching: 'the watch window',
+};
+
 function exposed(state: DeploymentState, seen: SeenOf): string {
   if (state.stage === 'scaling') return instances(state) || 'instances';
   if (state.stage === 'routing') return 'the router';
   const short = state.legs.findIndex((leg, index) => leg.exposed && leg.weight < intendedWeight(state, index));
   if (short !== -1) return instances(state) || 'the router';
-  const window = state.phase === 'watching' ? 'the watch window' : 'this step';
+  const window = WINDOWS[state.phase] ?? 'this step';
   const left = windowLeft(state, seen);
   // Observed for long enough, and still not over: nobody has used the candidate, or too little.
-  if (left === 0 && state.plan.idle === 'pause') return `traffic on the candidate: too little so far to end ${window}`;
+  if (left === 0 && state.plan.idle === 'pause')
+    return state.phase === 'mirroring'
+      ? 'requests that may be copied: too few so far to end the copies'
+      : `traffic on the candidate: too little so far to end ${window}`;
   return `${window} to pass without a bad verdict`;
 }

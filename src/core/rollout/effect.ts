@@ -18,8 +18,8 @@ export type EffectAction =
   /** Make the slot run `count` instances; done when accepted, readiness is observed separately. */
   | { readonly kind: 'scale'; readonly slot: Slot; readonly release: ReleaseId; readonly count: number }
   | { readonly kind: 'smoke' }
-  /** One router write: `weight` percent to the candidate. */
-  | { readonly kind: 'route'; readonly weight: number }
+  /** One router write: `weight` percent to the candidate, or copies of safe requests and no user. */
+  | { readonly kind: 'route'; readonly weight: number; readonly mirror?: true }
   /** The first deployment of a service is taken back: nothing may be routed to it. */
   | { readonly kind: 'unroute' }
   /** After the commit: the candidate's slot is called stable from now on. */

@@ -39,9 +39,26 @@ function activeWeight(state: Omit<DeploymentState, 'legs'>, group: DeploymentPla
   }
 }
 
-/** First size of the candidate slot: what the first share of traffic needs, all of it when there are no steps. */
+/** Without a stable release there is nobody whose requests could be copied. */
+export const isMirrored = (leg: LegPlan): boolean => (leg.mirror ?? null) !== null && leg.stable !== null;
+
+/**
+ * Shall copies of safe requests go to the candidate of a leg? While its group mirrors, and until the first weight is set: it ends the
+ * copies, so that both are one router write.
+ */
+export function intendedMirror(state: Omit<DeploymentState, 'legs'>, leg: number): boolean {
+  const group = state.plan.groups[state.group];
+  const plan = state.plan.legs[leg];
+  if (!group?.mirror || plan === undefined || !group.legs.includes(leg) || !isMirrored(plan)) return false;
+  if (state.phase === 'mirroring') return state.stage !== 'scaling';
+  const isBeforeFirstWeight = state.phase === 'stepping' ? state.step === 0 : group.steps.length === 0;
+  return (state.phase === 'stepping' || state.phase === 'switched') && state.stage === 'scaling' && isBeforeFirstWeight;
+}
+
+/** First size of the candidate slot: what the copies or the first share of traffic need, all of it when there are no steps. */
 export function firstInstances(plan: DeploymentPlan, groupIndex: number, leg: LegPlan): number {
-  const first = plan.groups[groupIndex]?.steps[0];
+  const group = plan.groups[groupIndex];
+  const first = group?.steps[0];
   if (first === undefined || leg.stable === null) return leg.instances;
-  return instancesFor(leg, first.weight);
+  return instancesFor(leg, Math.max(first.weight, leg.mirror?.share ?? 0));
 }

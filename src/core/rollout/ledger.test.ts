@@ -37,6 +37,16 @@ describe('what a service runs, by the journal', () => {
     expect(ledger.nextId).toBe('dep_5');
   });
 
+  it('knows which deployment brought a release into a slot', () => {
+    const ledger = new Ledger();
+    for (const id of ['dep_1', 'dep_2']) ledger.put(new Stage(testPlan([testLeg('api')], { id })).toTheEnd());
+    const { live } = ledger.record('production', 'api');
+    if (live === null) throw new Error('nothing is live');
+    expect(ledger.broughtBy('production', 'api', live)).toBe('dep_2');
+    expect(ledger.broughtBy('production', 'api', { ...live, slot: 'blue' })).toBeNull();
+    expect(ledger.broughtBy('staging', 'api', live)).toBeNull();
+  });
+
   it('gives a deployment that waited its turn the slots that are free then', () => {
     const ledger = new Ledger();
     ledger.put(new Stage(testPlan([testLeg('api')])).toTheEnd());

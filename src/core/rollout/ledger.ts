@@ -54,6 +54,19 @@ export class Ledger {
     }
   }
 
+  /** The newest deployment that brought a release into a slot; null when none is known. */
+  broughtBy(environment: string, service: string, { slot, release }: SlotRelease): DeploymentId | null {
+    let newest: DeploymentId | null = null;
+    for (const { plan } of this.#deployments.values()) {
+      if (plan.environment !== environment) continue;
+      const brings = plan.legs.some(
+        (leg) => leg.service === service && leg.candidate.slot === slot && leg.candidate.release === release,
+      );
+      if (brings) newest = plan.id;
+    }
+    return newest;
+  }
+
   /** A service has been taken away: nothing of it is live, and there is nothing to go back to. No deployment of it is active. */
   remove(environment: string, service: string): void {
     this.#records.delete(`${environment}/${service}`);

@@ -5,7 +5,7 @@ import { giveUp } from './react.ts';
 import type { Phase } from './state.ts';
 
 /** Where `promote next` has something to skip; before, the next wait has not begun, and only `all` skips it. */
-const WAITS_FOR_TIME: ReadonlySet<Phase> = new Set(['stepping', 'switched', 'watching']);
+const WAITS_FOR_TIME: ReadonlySet<Phase> = new Set(['mirroring', 'stepping', 'switched', 'watching']);
 
 /** Carries out an operation that `refusal` has allowed in this phase. */
 export function operate(draft: Draft, operation: Operation, by: string): void {

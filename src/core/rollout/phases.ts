@@ -9,8 +9,9 @@ import {
   request,
   type Draft,
 } from './draft.ts';
-import { firstInstances, instancesFor, intendedWeight } from './exposure.ts';
+import { firstInstances, instancesFor, intendedMirror, intendedWeight, isMirrored } from './exposure.ts';
 import { isHeld } from './holds.ts';
+import type { DeploymentState } from './state.ts';
 
 // The way forward, from `pending` to the commit. Each function makes at most one move and says whether it did.
 
@@ -46,7 +47,8 @@ export function progress(draft: Draft): boolean {
     case 'starting':
       return isBusy(draft) || !allReady(draft) ? false : enterChecking(draft);
     case 'checking':
-      return isBusy(draft) ? false : enterStep(draft, 0);
+      return isBusy(draft) ? false : enterMirroring(draft);
+    case 'mirroring':
     case 'stepping':
     case 'switched':
     case 'watching':
@@ -80,6 +82,20 @@ function enterChecking(draft: Draft): true {
   return true;
 }
 
+/** Copies before users, where they are declared and there is somebody whose requests can be copied. */
+function enterMirroring(draft: Draft): true {
+  const group = groupAt(draft, draft.group);
+  const mirrored = group.legs.filter((index) => isMirrored(legAt(draft, index).plan));
+  if (!group.mirror || mirrored.length === 0) return enterStep(draft, 0);
+  draft.step = 0;
+  enterPhase(draft, 'mirroring', 'scaling', group.mirror.holdMs + draft.plan.deadlines.steppingMs);
+  for (const index of mirrored) {
+    const { plan } = legAt(draft, index);
+    scale(draft, index, instancesFor(plan, plan.mirror?.share ?? 0));
+  }
+  return true;
+}
+
 /** Step `step` of the active group, or the switch when there are no more (or nobody to compare with). */
 function enterStep(draft: Draft, step: number): true {
   const group = groupAt(draft, draft.group);
@@ -106,7 +122,12 @@ function scale(draft: Draft, index: number, count: number): void {
 
 /** Every leg that may have traffic has exactly what is intended for it, acknowledged. */
 export const allRouted = (draft: Draft): boolean =>
-  draft.legs.every((leg, index) => leg.routing === null && leg.weight === intendedWeight(draft, index));
+  draft.legs.every(
+    (leg, index) =>
+      leg.routing === null &&
+      leg.weight === intendedWeight(draft, index) &&
+      leg.mirror === intendedMirror(draft, index),
+  );
 
 function progressExposed(draft: Draft): boolean {
   switch (draft.stage) {
@@ -148,7 +169,7 @@ export function withdrawCommit(draft: Draft): boolean {
 
 function enterNextStep(draft: Draft): true {
   if (draft.hurry === 'step') draft.hurry = 'no';
-  return enterStep(draft, draft.step + 1);
+  return enterStep(draft, draft.phase === 'mirroring' ? 0 : draft.step + 1);
 }
 
 function enterWatching(draft: Draft): true {
@@ -180,21 +201,38 @@ function resetObservation(draft: Draft): void {
 }
 
 /** Length of the window that the state is in, in observed milliseconds. */
-export function windowMs(draft: Pick<Draft, 'phase' | 'plan' | 'group' | 'step'>): number {
+export function windowMs(draft: Pick<DeploymentState, 'phase' | 'plan' | 'group' | 'step'>): number {
   const group = draft.plan.groups[draft.group];
+  if (draft.phase === 'mirroring') return group?.mirror?.holdMs ?? 0;
   if (draft.phase === 'watching') return group?.watchMs ?? 0;
   return draft.phase === 'stepping' ? (group?.steps[draft.step]?.holdMs ?? 0) : 0;
 }
 
-/** A step ends by `not-worse`, or by its time with traffic and without `worse`; a watch window always lasts its time. */
+/**
+ * Observed milliseconds after which a leg is done with the window, if it has traffic enough: all of it, or, in a step with the verdict
+ * `not-worse`, its bake time.
+ */
+export function neededMs(
+  state: Pick<DeploymentState, 'phase' | 'plan' | 'group' | 'step' | 'legs'>,
+  leg: number,
+): number {
+  const whole = windowMs(state);
+  if (state.phase !== 'stepping' || state.legs[leg]?.verdict !== 'not-worse') return whole;
+  return Math.min(whole, state.plan.groups[state.group]?.steps[state.step]?.bakeMs ?? 0);
+}
+
+/**
+ * A step ends by `not-worse` once it has baked, or by its time with traffic and without `worse`. Copies and a watch window always last their
+ * time: what copies show is no proof of what users will see, and a watch window is for what comes late.
+ */
 export function windowOver(draft: Draft): boolean {
   if (draft.hurry !== 'no') return true;
-  const needed = windowMs(draft);
   return activeLegs(draft).every((index) => {
     const { plan, leg } = legAt(draft, index);
-    if (plan.stable === null) return true;
-    if (draft.phase === 'stepping' && leg.verdict === 'not-worse') return true;
+    if (plan.stable === null || (draft.phase === 'mirroring' && !isMirrored(plan))) return true;
+    const needed = neededMs(draft, index);
     if (leg.observedMs < needed) return false;
+    if (draft.phase === 'stepping' && leg.verdict === 'not-worse') return true;
     return (
       draft.plan.idle === 'proceed' ||
       needed === 0 ||

@@ -66,13 +66,14 @@ export function planDeployment(request: PlanRequest, recordOf: (service: string)
 }
 
 function shapeOf(service: Service, request: PlanRequest): Shape {
-  if (request.kind === 'rollback') return { steps: [], holdback: 0 };
+  if (request.kind === 'rollback') return { mirror: null, steps: [], holdback: 0 };
   return SHAPES[request.strategy ?? service.strategy.kind](service.strategy, service.instances);
 }
 
 function planLeg({ release, service }: WantedRelease, request: PlanRequest, record: ServiceRecord): LegPlan {
   const { live } = record;
   const slot = live === null ? 'blue' : otherSlot(live.slot);
+  const { mirror } = shapeOf(service, request);
   return {
     service: service.name,
     strategy: request.kind === 'rollback' ? 'blue-green' : (request.strategy ?? service.strategy.kind),
@@ -85,6 +86,7 @@ function planLeg({ release, service }: WantedRelease, request: PlanRequest, reco
     migrations: service.gates.migrations !== null && request.kind !== 'rollback',
     smoke: service.gates.smoke.length > 0,
     warm: record.warm?.slot === slot && record.warm.release === release.id,
+    mirror: mirror === null ? null : { share: mirror.share, shapes: mirror.shapes },
   };
 }
 

@@ -30,10 +30,25 @@ export interface DeploymentPlan {
 export interface GroupPlan {
   /** Indices into `legs`. */
   readonly legs: readonly number[];
+  /** Before the steps, while no user is on the candidate; null, and absent in plans made before there was any: not at all. */
+  readonly mirror?: MirrorWindow | null;
   readonly steps: readonly StepPlan[];
   /** Percent that stays on stable from `switched` to the commit. */
   readonly holdback: number;
   readonly watchMs: number;
+}
+
+export interface MirrorWindow {
+  /** Observed milliseconds without `worse` that end it. */
+  readonly holdMs: number;
+}
+
+/** What is copied is the leg's own matter, also in a train: another service has not agreed to it. */
+export interface LegMirror {
+  /** Percent of the safe requests, copies of which go to the candidate. */
+  readonly share: number;
+  /** JSON answers are compared by their shape, too. */
+  readonly shapes: boolean;
 }
 
 export interface StepPlan {
@@ -41,6 +56,8 @@ export interface StepPlan {
   readonly weight: number;
   /** Observed milliseconds without `worse` that end the step. */
   readonly holdMs: number;
+  /** Observed milliseconds before which `not-worse` does not end it; absent in plans made before there was any: 0. */
+  readonly bakeMs?: number;
 }
 
 export interface LegPlan {
@@ -59,6 +76,8 @@ export interface LegPlan {
   readonly smoke: boolean;
   /** The candidate's slot already runs this release, ready: going back is one router write. */
   readonly warm: boolean;
+  /** While its group mirrors; null, and absent in plans made before there was any: no request of this service is copied. */
+  readonly mirror?: LegMirror | null;
 }
 
 export interface SlotRelease {

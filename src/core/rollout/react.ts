@@ -37,7 +37,7 @@ function demandsRevert(draft: Draft): EndReason | null {
         text: `${plan.service}: ${leg.evidence?.summary ?? 'the candidate is worse than stable'}`,
       };
     }
-    const hasTraffic = leg.weight > 0 || (leg.routing ?? 0) > 0;
+    const hasTraffic = leg.weight > 0 || (leg.routing ?? 0) > 0 || leg.mirror;
     if (leg.exposed && hasTraffic && leg.candidateReady === 0) {
       return {
         code: 'not-ready',

@@ -48,6 +48,7 @@ function undoDead(draft: Draft): boolean {
 function undoRoute(draft: Draft, index: number): void {
   const { plan, leg } = legAt(draft, index);
   leg.routing = 0;
+  leg.mirror = false;
   request(draft, index, plan.stable === null ? { kind: 'unroute' } : { kind: 'route', weight: 0 });
 }
 

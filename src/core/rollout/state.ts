@@ -9,6 +9,7 @@ export type ActivePhase =
   | 'migrating'
   | 'starting'
   | 'checking'
+  | 'mirroring'
   | 'stepping'
   | 'switched'
   | 'watching'
@@ -113,6 +114,11 @@ export interface LegState {
   readonly weight: number;
   /** Percent requested and not acknowledged yet. */
   readonly routing: number | null;
+  /**
+   * The route that was requested last sends copies of safe requests to the candidate; acknowledged once `routing` is null. Never together
+   * with a weight. Not in the ends of deployments that were journaled before there was any.
+   */
+  readonly mirror: boolean;
   /** Candidate instances asked for. */
   readonly wanted: number;
   readonly candidateReady: number;
@@ -126,7 +132,7 @@ export interface LegState {
   readonly evidence: Evidence | null;
   /** Something of this leg may be in the world: instances, routes. */
   readonly started: boolean;
-  /** A route with a share for the candidate has been requested at least once, so it may be in force. */
+  /** A route with a share or with copies for the candidate has been requested at least once, so it may be in force: the undo has one to write. */
   readonly exposed: boolean;
   /** Stable breaks its own objective. */
   readonly stableBroken: boolean;

@@ -1,12 +1,29 @@
 import { activeLegs, isBusy, legAt, request, type Draft } from './draft.ts';
-import { carried, intendedWeight } from './exposure.ts';
+import { carried, intendedMirror, intendedWeight } from './exposure.ts';
 import { isHeld } from './holds.ts';
 
-/** The weight that a leg may have now: what its phase intends and its ready instances carry, no more than it has while held. */
-export function aimAt(draft: Draft, index: number): number {
+export interface Aim {
+  /** Percent for the candidate. */
+  readonly weight: number;
+  /** Copies of safe requests go there. */
+  readonly mirror: boolean;
+}
+
+/** What a leg may have now: what its phase intends and its ready instances carry, no more than it has while held. */
+export function aimAt(draft: Draft, index: number): Aim {
   const { plan, leg } = legAt(draft, index);
-  const aim = carried(plan, leg.candidateReady, intendedWeight(draft, index));
-  return isHeld(draft) ? Math.min(aim, leg.weight) : aim;
+  const weight = carried(plan, leg.candidateReady, intendedWeight(draft, index));
+  const mirror = leg.candidateReady > 0 && intendedMirror(draft, index);
+  return isHeld(draft) ? { weight: Math.min(weight, leg.weight), mirror: mirror && leg.mirror } : { weight, mirror };
+}
+
+/** Requests the router write for an aim. */
+export function route(draft: Draft, index: number, { weight, mirror }: Aim): void {
+  const { leg } = legAt(draft, index);
+  leg.routing = weight;
+  leg.mirror = mirror;
+  leg.exposed = true;
+  request(draft, index, { kind: 'route', weight, ...(mirror ? { mirror } : {}) });
 }
 
 /**
@@ -15,6 +32,7 @@ export function aimAt(draft: Draft, index: number): number {
  */
 export function steer(draft: Draft): void {
   const exposing =
+    draft.phase === 'mirroring' ||
     draft.phase === 'stepping' ||
     draft.phase === 'switched' ||
     draft.phase === 'watching' ||
@@ -24,9 +42,6 @@ export function steer(draft: Draft): void {
     if (leg.routing !== null || isBusy(draft, 'route', index) || (!exposing && !state.exposed)) return;
     if (!exposing && activeLegs(draft).includes(index)) return;
     const aim = aimAt(draft, index);
-    if (aim === leg.weight) return;
-    leg.routing = aim;
-    leg.exposed = true;
-    request(draft, index, { kind: 'route', weight: aim });
+    if (aim.weight !== leg.weight || aim.mirror !== leg.mirror) route(draft, index, aim);
   });
 }

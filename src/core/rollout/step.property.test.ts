@@ -12,14 +12,20 @@ const calm = { requests: 1, errors: 0, p50Ms: 1, p99Ms: 1 };
 const evidence = { summary: 'any', candidate: calm, stable: calm };
 
 const weight = fc.oneof(fc.integer({ min: 1, max: 99 }), fc.constantFrom(0.5, 2.5, 12.5, 33.3));
-const steps = fc
-  .uniqueArray(weight, { maxLength: 4 })
-  .chain((weights) =>
-    fc
-      .constantFrom(0, 1_000, 3_000)
-      .map((holdMs) => weights.toSorted((a, b) => a - b).map((each) => ({ weight: each, holdMs }))),
-  );
-const shape = fc.record({ steps, holdback: fc.constantFrom(0, 5), watchMs: fc.constantFrom(0, 1_000, 4_000) });
+const steps = fc.uniqueArray(weight, { maxLength: 4 }).chain((weights) =>
+  fc
+    .constantFrom(0, 1_000, 3_000)
+    .chain((holdMs) => fc.tuple(fc.constant(holdMs), fc.constantFrom(undefined, 0, 1_000, 2_500)))
+    .map(([holdMs, bakeMs]) =>
+      weights
+        .toSorted((a, b) => a - b)
+        .map((each) => ({ weight: each, holdMs, ...(bakeMs === undefined ? {} : { bakeMs }) })),
+    ),
+);
+const mirror = fc.constantFrom(undefined, null, { holdMs: 0 }, { holdMs: 2_000 });
+const shape = fc
+  .record({ mirror, steps, holdback: fc.constantFrom(0, 5), watchMs: fc.constantFrom(0, 1_000, 4_000) })
+  .map(({ mirror: copies, ...rest }) => (copies === undefined ? rest : { ...rest, mirror: copies }));
 
 const leg = (service: string): fc.Arbitrary<LegPlan> =>
   fc
@@ -30,6 +36,7 @@ const leg = (service: string): fc.Arbitrary<LegPlan> =>
       migrations: fc.boolean(),
       smoke: fc.boolean(),
       keepWarmMs: fc.constantFrom(0, 5_000),
+      mirror: fc.constantFrom(null, { share: 100, shapes: false }, { share: 3, shapes: true }),
     })
     .map(({ first, ...over }) =>
       testLeg(service, {

@@ -26,11 +26,22 @@ describe('the order of a train', () => {
 });
 
 describe('groups', () => {
-  const gentle = { steps: [5, 25, 50].map((weight) => ({ weight, holdMs: 1_000 })), holdback: 5, watchMs: 5_000 };
-  const blunt = { steps: [], holdback: 0, watchMs: 9_000 };
+  const gentle = {
+    mirror: { holdMs: 2_000 },
+    steps: [5, 25, 50].map((weight) => ({ weight, holdMs: 1_000 })),
+    holdback: 5,
+    watchMs: 5_000,
+  };
+  const blunt = { mirror: null, steps: [], holdback: 0, watchMs: 9_000 };
 
-  it('together: the most cautious steps and the longest watch window hold for all', () => {
+  it('together: the most cautious steps, the longest watch window and its copies hold for all', () => {
     expect(groupLegs('together', [blunt, gentle])).toEqual([{ ...gentle, legs: [0, 1], watchMs: 9_000 }]);
+  });
+
+  it('together: who mirrors does it for the longest of their times', () => {
+    const longer = { ...gentle, mirror: { holdMs: 7_000 } };
+    expect(groupLegs('together', [gentle, blunt, longer])).toMatchObject([{ mirror: { holdMs: 7_000 } }]);
+    expect(groupLegs('together', [blunt, blunt])).toMatchObject([{ mirror: null }]);
   });
 
   it('in order: everyone its own', () => {

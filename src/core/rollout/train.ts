@@ -1,13 +1,15 @@
-import type { DeploymentPlan, GroupPlan } from './plan.ts';
+import type { DeploymentPlan, GroupPlan, MirrorWindow } from './plan.ts';
 import type { Shape } from './strategies/shape.ts';
 
-export interface LegShape extends Shape {
+export interface LegShape extends Omit<Shape, 'mirror'> {
+  readonly mirror: MirrorWindow | null;
   readonly watchMs: number;
 }
 
 /**
  * Groups legs. `together`: all legs pass each phase as one, so they need one list of steps: the most cautious leg's, that
- * is the one with most steps, and the longest of the watch windows. `in-order`: one group a leg.
+ * is the one with most steps, and the longest of the watch windows. Those that mirror do it
+ * together, for the longest of their times. `in-order`: one group a leg.
  */
 export function groupLegs(order: DeploymentPlan['order'], shapes: readonly LegShape[]): readonly GroupPlan[] {
   if (order === 'in-order') return shapes.map((shape, leg) => ({ legs: [leg], ...pick(shape) }));
@@ -19,6 +21,7 @@ export function groupLegs(order: DeploymentPlan['order'], shapes: readonly LegSh
   return [
     {
       legs: shapes.map((_, leg) => leg),
+      mirror: longest(shapes.flatMap((shape) => shape.mirror ?? [])),
       steps: cautious.steps,
       holdback: cautious.holdback,
       watchMs: Math.max(...shapes.map((shape) => shape.watchMs)),
@@ -26,7 +29,15 @@ export function groupLegs(order: DeploymentPlan['order'], shapes: readonly LegSh
   ];
 }
 
-const pick = ({ steps, holdback, watchMs }: LegShape) => ({ steps, holdback, watchMs });
+const pick = ({ mirror, steps, holdback, watchMs }: LegShape) => ({
+  mirror: longest(mirror === null ? [] : [mirror]),
+  steps,
+  holdback,
+  watchMs,
+});
+
+const longest = (mirrors: readonly MirrorWindow[]): MirrorWindow | null =>
+  mirrors.length === 0 ? null : { holdMs: Math.max(...mirrors.map(({ holdMs }) => holdMs)) };
 
 /**
  * Services in dependency order: who is depended on comes first. What is not declared as a dependency keeps its order.

@@ -29,12 +29,15 @@ export function checkEnvironment(
   return {
     mistakes: [
       ...(pieces.broken.has('target') ? [] : checkPorts(environment, declared)),
-      ...(pieces.broken.has('target') ? [] : [...checkHttps(environment, pieces), ...checkRouter(environment)]),
+      ...(pieces.broken.has('target')
+        ? []
+        : [...checkHttps(environment, pieces), ...checkRouter(environment), ...checkKind(environment, pieces)]),
       ...checkRoutes(
         services.filter((service) => !isBroken(service.name, ['route'], pieces, declared)),
         place,
       ),
       ...whole.flatMap((service) => checkCandidates(service, pieces, declared, place)),
+      ...whole.flatMap((service) => checkMirror(service, environment, pieces, declared, place)),
     ],
     warnings: [
       ...whole.flatMap((service) => warnOfService(service, pieces, declared, place)),
@@ -87,13 +90,16 @@ function checkPorts({ name, target, services, resources }: Environment, declared
   const broken = [...declared.services.values()].some((piece) => piece.broken.has('instances'));
   const all = Object.values(services);
   const instances = all.reduce((sum, service) => sum + service.instances, 0);
-  const embedded = Object.values(resources).filter((resource) => resource.mode === 'embedded').length;
+  // Storage in a folder needs no port.
+  const embedded = Object.values(resources).filter(
+    ({ kind, mode }) => kind === 'postgres' && mode === 'embedded',
+  ).length;
   const needed = 2 * instances + all.length + embedded;
   if (!broken && to - from + 1 < needed) {
     mistakes.push(
       mistake({
         path: [...path, 'ports'],
-        expected: `at least ${needed} ports (two slots of ${instances} instances, ${all.length} internal addresses, ${embedded} embedded resources)`,
+        expected: `at least ${needed} ports (two slots of ${instances} instances, ${all.length} internal addresses, ${embedded} embedded databases)`,
         got: `${to - from + 1} ports: ${formatPortRange(target.ports)}`,
       }),
     );
@@ -158,6 +164,32 @@ function checkCandidates(
     );
   }
   return mistakes;
+}
+
+/** Copies are of requests that pass a router that can copy them. */
+function checkMirror(
+  service: Service,
+  environment: Environment,
+  pieces: DeclaredEnvironmentPieces,
+  declared: Declared,
+  place: Place,
+): Mistake[] {
+  // What could not be read may have been the route, or the dependency.
+  const isUnknown =
+    isBroken(service.name, ['route'], pieces, declared) ||
+    [...declared.services.values()].some(({ broken }) => broken.has('dependencies'));
+  if (!service.strategy.mirror || isUnknown) return [];
+  const written = writtenStrategy(service.name, pieces, declared);
+  const path = placeInStrategy(service.name, written, place)('steps');
+  const isCalled = Object.values(environment.services).some(({ dependencies }) => dependencies.includes(service.name));
+  if (service.route !== null || isCalled) return [];
+  return [
+    mistake({
+      path,
+      expected: `a \`route\` of \`${service.name}\`, or a service that has it among its \`dependencies\`, where requests are to be copied`,
+      got: '`mirror` of a service that nobody calls',
+    }),
+  ];
 }
 
 function writtenStrategy(
@@ -248,4 +280,18 @@ function warnOfGates({ name, gates }: Environment): Mistake[] {
       got: 'none',
     }),
   ];
+}
+
+/** Settings that only one kind of target has. */
+function checkKind(environment: Environment, { target }: DeclaredEnvironmentPieces): Mistake[] {
+  if (target === undefined || target.kind === 'docker') return [];
+  return (['socket', 'subnet'] as const)
+    .filter((key) => target[key] !== undefined)
+    .map((key) =>
+      mistake({
+        path: ['environments', environment.name, 'target', key],
+        expected: `the kind \`docker\` for \`${key}\``,
+        got: 'the kind `process`',
+      }),
+    );
 }

@@ -77,9 +77,26 @@ function checkService(name: string, { value }: Piece<DeclaredService>, declared:
         ? `${describeChoice('resource', resources)}; \`${resource}\` is a service and belongs into \`dependencies\``
         : describeChoice('resource', resources),
     ),
+    ...checkAddresses([...path, 'environment'], value.environment, declared),
     ...checkStrategyName([...path, 'strategy'], value.strategy, declared),
     ...checkMigrations([...path, 'gates', 'migrations'], value.gates?.migrations, value.resources ?? [], declared),
   ];
+}
+
+/** Variables that stand for the address of a service. */
+function checkAddresses(path: MistakePath, variables: DeclaredService['environment'], declared: Declared): Mistake[] {
+  const services = [...declared.services.keys()];
+  return Object.entries(variables ?? {}).flatMap(([variable, value]) => {
+    if (typeof value !== 'object' || !('address' in value) || services.includes(value.address)) return [];
+    return [
+      mistake({
+        path: [...path, variable, 'address'],
+        expected: describeChoice('service', services),
+        got: describe(value.address),
+        suggestion: nearest(value.address, services),
+      }),
+    ];
+  });
 }
 
 /** A list of names: each of them exists, none stands there twice. */
@@ -134,13 +151,26 @@ function checkMigrations(
   if (migrations === undefined || migrations === null) return [];
   const { resource } = migrations;
   const at = [...path, 'resource'];
+  const kindOf = (name: string): string | undefined => declared.resources.get(name)?.value.kind;
+  // One whose own declaration is wrong is told of there.
+  const databases = attached.filter((name) => (kindOf(name) ?? 'postgres') === 'postgres');
   if (resource === undefined) {
-    if (attached.length === 1) return [];
+    if (databases.length === 1) return [];
     const expected =
-      attached.length === 0 ? 'a resource in `resources` of the service that migrations can change' : oneOf(attached);
+      databases.length === 0 ? 'a resource in `resources` of the service that migrations can change' : oneOf(databases);
     return [mistake({ path: at, expected, got: 'nothing' })];
   }
-  if (attached.includes(resource)) return [];
+  if (databases.includes(resource)) return [];
+  if (attached.includes(resource)) {
+    return [
+      mistake({
+        path: at,
+        expected: 'a resource that migrations can change: a `postgres`',
+        got: `${describe(resource)}, which is a \`${kindOf(resource)}\``,
+        suggestion: databases[0] ?? null,
+      }),
+    ];
+  }
   if (declared.resources.has(resource)) {
     return [
       mistake({
@@ -224,13 +254,18 @@ function checkEnvironments(declared: Declared): Mistake[] {
     for (const [service, { value }] of pieces.overrides) {
       const at = [...path, 'overrides', service];
       if (!services.includes(service)) mistakes.push(unknownName(at, 'service', service, services));
+      mistakes.push(...checkAddresses([...at, 'environment'], value.environment, declared));
       mistakes.push(...checkStrategyName([...at, 'strategy'], value.strategy, declared));
       const attached = declared.services.get(service)?.value.resources ?? [];
       mistakes.push(...checkMigrations([...at, 'gates', 'migrations'], value.gates?.migrations, attached, declared));
     }
-    for (const resource of pieces.resources.keys()) {
-      if (!resources.includes(resource))
-        mistakes.push(unknownName([...path, 'resources', resource], 'resource', resource, resources));
+    for (const [resource, { value }] of pieces.resources) {
+      const at = [...path, 'resources', resource];
+      if (!resources.includes(resource)) mistakes.push(unknownName(at, 'resource', resource, resources));
+      const kind = declared.resources.get(resource)?.value.kind;
+      if (kind === undefined || value.kind === undefined || value.kind === kind) continue;
+      const expected = `\`${kind}\`, as everywhere else: services speak to it the same way in every environment`;
+      mistakes.push(mistake({ path: [...at, 'kind'], expected, got: describe(value.kind), suggestion: kind }));
     }
   }
   return mistakes;

@@ -15,18 +15,14 @@ type Settings = Partial<DeclaredService> | Partial<DeclaredOverride>;
 /** Checks what each part says by itself, wherever it stands: in `services` and in `overrides`. */
 export function checkSettings(declared: Declared): Mistake[] {
   return [
-    ...[...declared.services].flatMap(([name, piece]) => checkOne(piece, ['services', name], null)),
+    ...[...declared.services].flatMap(([name, piece]) => checkOne(piece, ['services', name], {})),
     ...[...declared.resources].flatMap(([name, piece]) => checkResource(piece, ['resources', name])),
     ...[...declared.strategies].flatMap(([name, strategy]) =>
       strategy === null ? [] : checkStrategy(strategy, ['strategies', name]),
     ),
     ...[...declared.environments].flatMap(([environment, pieces]) => [
       ...[...pieces.overrides].flatMap(([name, piece]) =>
-        checkOne(
-          piece,
-          ['environments', environment, 'overrides', name],
-          declared.services.get(name)?.value.data ?? null,
-        ),
+        checkOne(piece, ['environments', environment, 'overrides', name], declared.services.get(name)?.value ?? {}),
       ),
       ...[...pieces.resources].flatMap(([name, piece]) =>
         checkResource(piece, ['environments', environment, 'resources', name]),
@@ -35,22 +31,25 @@ export function checkSettings(declared: Declared): Mistake[] {
   ];
 }
 
-/** @param data - of the service as it is without these settings */
+/** @param base - the service as it is without these settings */
 function checkOne(
   { value: settings, broken }: Piece<Settings>,
   path: MistakePath,
-  inherited: Settings['data'],
+  base: Pick<Settings, 'data' | 'metrics'>,
 ): Mistake[] {
   // What was meant is not known when it could not be read; that is a mistake of its own.
-  const data = broken.has('data') ? 'shared' : settings.data === undefined ? inherited : settings.data;
+  const offers: Readonly<Record<string, boolean>> = {
+    DATA: broken.has('data') || (settings.data === undefined ? base.data : settings.data) === 'shared',
+    METRICS_PORT: broken.has('metrics') || Boolean(settings.metrics === undefined ? base.metrics : settings.metrics),
+  };
   return [
     ...checkBuild(settings, path),
     ...checkHealth(settings, path),
     ...checkRestart(settings, path),
     ...checkRoute(settings, path),
     ...checkHeaders(settings, path),
-    ...checkEnvironment(settings, path),
-    ...checkPlaceholders(settings, path, data),
+    ...checkEnvironment(settings, path, offers['METRICS_PORT'] === true),
+    ...checkPlaceholders(settings, path, offers),
     ...checkSmoke(settings, path),
     ...(typeof settings.strategy === 'object' ? checkStrategy(settings.strategy, [...path, 'strategy']) : []),
   ];
@@ -102,7 +101,7 @@ function checkRoute(settings: Settings, path: MistakePath): Mistake[] {
   });
 }
 
-function checkEnvironment(settings: Settings, path: MistakePath): Mistake[] {
+function checkEnvironment(settings: Settings, path: MistakePath, hasMetrics: boolean): Mistake[] {
   return Object.entries(settings.environment ?? {}).flatMap(([variable, value]) => {
     const at = [...path, 'environment', variable];
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(variable)) {
@@ -128,6 +127,15 @@ function checkEnvironment(settings: Settings, path: MistakePath): Mistake[] {
         }),
       ];
     }
+    if (variable === 'METRICS_PORT' && hasMetrics) {
+      return [
+        mistake({
+          path: at,
+          expected: 'no METRICS_PORT, which every instance of a service with `metrics` gets by itself',
+          got: describe(variable),
+        }),
+      ];
+    }
     if (typeof value !== 'string') return [];
     if (value.includes('\0'))
       return [mistake({ path: at, expected: 'a text without NUL characters', got: 'a text with one' })];
@@ -146,8 +154,18 @@ function checkEnvironment(settings: Settings, path: MistakePath): Mistake[] {
   });
 }
 
-/** `{PROT}` is a mistake, and `{DATA}` one without a folder. */
-function checkPlaceholders(settings: Settings, path: MistakePath, data: Settings['data']): Mistake[] {
+/** What must be declared for a placeholder that not every service has. */
+const NEEDED: Readonly<Record<string, readonly [what: string, setting: string]>> = {
+  DATA: ['a folder', "data: 'shared'"],
+  METRICS_PORT: ['a second port', "metrics: '/metrics'"],
+};
+
+/** `{PROT}` is a mistake, and `{DATA}` one without a folder, `{METRICS_PORT}` one without metrics. */
+function checkPlaceholders(
+  settings: Settings,
+  path: MistakePath,
+  offers: Readonly<Record<string, boolean>>,
+): Mistake[] {
   const texts: (readonly [MistakePath, string])[] = [
     ...(settings.run ?? []).map((word) => [[...path, 'run'], word] as const),
     ...Object.entries(settings.environment ?? {}).flatMap(([variable, value]) =>
@@ -160,19 +178,21 @@ function checkPlaceholders(settings: Settings, path: MistakePath, data: Settings
         return [
           mistake({
             path: at,
-            expected: `one of {PORT}, {HOST} and {DATA}, or {{${name}}} for the text itself`,
+            expected: `one of {PORT}, {HOST}, {DATA} and {METRICS_PORT}, or {{${name}}} for the text itself`,
             got: `{${name}}`,
             suggestion: insteadOfPlaceholder(name),
           }),
         ];
       }
-      if (name !== 'DATA' || data === 'shared') return [];
+      const needed = NEEDED[name];
+      if (needed === undefined || offers[name] === true) return [];
+      const [what, setting] = needed;
       return [
         mistake({
           path: at,
-          expected: "a folder for {DATA}: `data: 'shared'` beside it",
-          got: '{DATA} of a service without one',
-          suggestion: "data: 'shared'",
+          expected: `${what} for {${name}}: \`${setting}\` beside it`,
+          got: `{${name}} of a service without one`,
+          suggestion: setting,
         }),
       ];
     }),
@@ -187,35 +207,35 @@ function checkSmoke(settings: Settings, path: MistakePath): Mistake[] {
 }
 
 function checkResource({ value, broken }: Piece<DeclaredResource>, path: MistakePath): Mistake[] {
-  if (broken.has('mode') || broken.has('url')) return [];
-  const external = (value.mode ?? (value.url === undefined ? 'embedded' : 'external')) === 'external';
-  if (external && value.url === undefined) {
-    return [
+  if (broken.has('kind') || broken.has('mode') || broken.has('url')) return [];
+  const { kind, url, database } = value;
+  if (kind === 'redis' && value.mode === 'embedded') {
+    const expected = '`external`, because Redis is reached by a URL and not started here';
+    return [mistake({ path: [...path, 'mode'], expected, got: '"embedded"', suggestion: 'external' })];
+  }
+  const external = kind === 'redis' || (value.mode ?? (url === undefined ? 'embedded' : 'external')) === 'external';
+  const mistakes: Mistake[] = [];
+  if (external && url === undefined) {
+    mistakes.push(
       mistake({
         path: [...path, 'url'],
         expected: 'the URL of an external resource, as a secret',
         got: 'nothing',
-        suggestion: "secret('database-url')",
+        suggestion: `secret('${URL_SECRETS[kind ?? 'postgres']}')`,
       }),
-    ];
+    );
+  } else if (!external && url !== undefined) {
+    const expected = 'no `url`, because an embedded resource has none';
+    mistakes.push(mistake({ path: [...path, 'url'], expected, got: "a secret's name" }));
   }
-  if (external && value.database !== undefined) {
-    return [
-      mistake({
-        path: [...path, 'database'],
-        expected: 'no `database`, because the URL of an external resource names it',
-        got: describe(value.database),
-      }),
-    ];
+  if (database !== undefined && kind !== undefined && kind !== 'postgres') {
+    const expected = `no \`database\`, because a resource of kind \`${kind}\` has none`;
+    mistakes.push(mistake({ path: [...path, 'database'], expected, got: describe(database) }));
+  } else if (external && url !== undefined && database !== undefined) {
+    const expected = 'no `database`, because the URL of an external resource names it';
+    mistakes.push(mistake({ path: [...path, 'database'], expected, got: describe(database) }));
   }
-  if (!external && value.url !== undefined) {
-    return [
-      mistake({
-        path: [...path, 'url'],
-        expected: 'no `url`, because an embedded resource has none',
-        got: "a secret's name",
-      }),
-    ];
-  }
-  return [];
+  return mistakes;
 }
+
+const URL_SECRETS = { postgres: 'database-url', redis: 'redis-url', storage: 'storage-url' } as const;

@@ -1,12 +1,18 @@
+import { checkAnalysis } from './check-analysis.ts';
 import { formatDuration } from '../units/duration.ts';
 import { formatPercent } from '../units/percent.ts';
 import { mistake, type Mistake, type MistakePath } from './mistake.ts';
-import { holdbackOf, longestHold } from './resolve-strategy.ts';
+import { holdbackOf, isMirror, longestHold, type DeclaredStep } from './resolve-strategy.ts';
 import type { DeclaredStrategy } from './schema-strategy.ts';
 
-/** Checks what a strategy says against itself: weights that rise, a holdback that leaves them room, deadlines that fit. */
+/** Checks what a strategy says against itself: weights that rise, a holdback that leaves them room, deadlines that fit, an analysis that can be made. */
 export function checkStrategy(strategy: DeclaredStrategy, path: MistakePath): Mistake[] {
-  return [...checkWeights(strategy, path), ...checkHoldback(strategy, path), ...checkDeadlines(strategy, path)];
+  return [
+    ...checkWeights(strategy, path),
+    ...checkHoldback(strategy, path),
+    ...checkAnalysis(strategy.analysis, [...path, 'analysis']),
+    ...checkDeadlines(strategy, path),
+  ];
 }
 
 function checkWeights(strategy: DeclaredStrategy, path: MistakePath): Mistake[] {
@@ -15,6 +21,10 @@ function checkWeights(strategy: DeclaredStrategy, path: MistakePath): Mistake[] 
   const end = 100 - holdbackOf(strategy);
   let before = 0;
   for (const [index, step] of (strategy.steps ?? []).entries()) {
+    if (isMirror(step)) {
+      mistakes.push(...checkMirror(step, index, [...path, 'steps', index]));
+      continue;
+    }
     const weight = typeof step === 'number' ? step : step.weight;
     const at = [...path, 'steps', index, ...(typeof step === 'number' ? [] : ['weight'])];
     if (weight <= before) {
@@ -33,6 +43,19 @@ function checkWeights(strategy: DeclaredStrategy, path: MistakePath): Mistake[] 
     before = Math.max(before, weight);
   }
   return mistakes;
+}
+
+function checkMirror(step: Extract<DeclaredStep, { mirror: unknown }>, index: number, path: MistakePath): Mistake[] {
+  if (index > 0)
+    return [
+      mistake({
+        path: [...path, 'mirror'],
+        expected: 'copies before the first weight only, because behind it users are on the candidate anyway',
+        got: `copies as step ${index + 1}`,
+      }),
+    ];
+  if (step.share !== 0) return [];
+  return [mistake({ path: [...path, 'share'], expected: 'a share of more than 0', got: formatPercent(0) })];
 }
 
 function checkHoldback(strategy: DeclaredStrategy, path: MistakePath): Mistake[] {

@@ -14,6 +14,9 @@ export type Size = `${number}${'B' | 'kB' | 'KB' | 'MB' | 'GB' | 'TB' | 'KiB' | 
 /** A percentage: 5 or "5%". */
 export type Percentage = number | `${number}%`;
 
+/** An address of the web. */
+export type WebUrl = `http://${string}` | `https://${string}`;
+
 /** A path that starts with a slash. */
 export type UrlPath = `/${string}`;
 

@@ -1,3 +1,4 @@
+import type { AnalysisDeclaration, AnalysisLevel } from './declaration-analysis.ts';
 import type { HttpsDeclaration, AccessLogDeclaration, RateLimitDeclaration } from './declaration-edge.ts';
 import type { CommandLine, Duration, Percentage, Size, UrlPath } from './declaration-values.ts';
 
@@ -12,6 +13,19 @@ export interface SecretValue {
 /** Refers to a secret by its name (`veza secrets set NAME`); its value never stands in the declaration. */
 export function secret(name: string): SecretValue {
   return { secret: name };
+}
+
+/** The internal address of a service of the platform; made by {@link address}. */
+export interface AddressValue {
+  readonly address: string;
+}
+
+/**
+ * Stands for `http://HOST:PORT`, where services of the same environment reach this one. A dependency says the same by itself
+ * (`api` is told as `API_URL`) and orders trains; this says it and no more, for who asks a service that in turn depends on him.
+ */
+export function address(service: string): AddressValue {
+  return { address: service };
 }
 
 /** A platform: what runs, what it needs, where it runs, and how a new release gets there. */
@@ -91,9 +105,16 @@ export interface ServiceSettings<Strategies extends string = string> {
   readonly rateLimits?: readonly RateLimitDeclaration[] | undefined;
   /** Paths that users may reach although they are kept from them otherwise: `/metrics`, `/health`, `/healthz`, `/livez`, `/readyz` and the paths of probes. */
   readonly expose?: readonly UrlPath[] | undefined;
+  /**
+   * Path of the metrics that each instance serves on a second port of its own, METRICS_PORT (also `{METRICS_PORT}`): reached on
+   * this machine, never by users. Default null: no second port.
+   */
+  readonly metrics?: UrlPath | null | undefined;
   readonly limits?: LimitsDeclaration | undefined;
-  /** Variables of an instance, and the only ones it gets beside PORT, HOST and VEZA_*. `{PORT}`, `{HOST}` and `{DATA}` are filled in. */
-  readonly environment?: { readonly [variable: string]: string | number | boolean | SecretValue } | undefined;
+  /** Variables of an instance, and the only ones it gets beside PORT, HOST and VEZA_*. `{PORT}`, `{HOST}`, `{DATA}` and `{METRICS_PORT}` are filled in. */
+  readonly environment?:
+    | { readonly [variable: string]: string | number | boolean | SecretValue | AddressValue }
+    | undefined;
   /**
    * A folder for files that outlive releases, at VEZA_DATA and `{DATA}`: one a service and environment. Instances of both
    * slots use it at the same time, so the program, and every release of it, must be made for that. Default null: none.
@@ -217,16 +238,22 @@ export interface SmokeCommandDeclaration {
 export interface MigrationsDeclaration {
   /** Folder of the migrations in the artifact. */
   readonly directory: string;
-  /** The resource they change. May be left out when the service has exactly one. */
+  /** The PostgreSQL they change. May be left out when the service has exactly one. */
   readonly resource?: string | undefined;
+  /** Schema of the database that they run in, made when it is not there. Default: the one that the login begins in, mostly `public`. */
+  readonly schema?: string | undefined;
 }
 
-/** PostgreSQL: embedded is started by `veza up`, external is reached by a URL that is a secret. */
+/** A backing service. External is reached by a URL that is a secret. */
 export interface ResourceDeclaration {
-  readonly kind: 'postgres';
+  /**
+   * `postgres`: embedded is started by `veza up`. `redis`: external alone. `storage`, for objects such as uploads: embedded is a
+   * folder that outlives releases, external an S3 bucket (or a folder that several machines share).
+   */
+  readonly kind: 'postgres' | 'redis' | 'storage';
   /** Default: `external` when there is a `url`, `embedded` otherwise. */
   readonly mode?: 'embedded' | 'external' | undefined;
-  /** Name of the database (embedded only). Default: the name of the resource. */
+  /** Name of the database (embedded PostgreSQL only). Default: the name of the resource. */
   readonly database?: string | undefined;
   /** Where it is (external only): `secret('database-url')`. */
   readonly url?: SecretValue | undefined;
@@ -244,19 +271,38 @@ interface AnyStrategyDeclaration {
   /** What a newer release does to a deployment that is under way. Default `supersede`. */
   readonly onNew?: 'supersede' | 'queue' | 'refuse' | undefined;
   readonly limits?: HardLimitsDeclaration | undefined;
+  /** How sure the comparison of releases must be, in a word, and what else is compared. Default `balanced`. */
+  readonly analysis?: AnalysisLevel | AnalysisDeclaration | undefined;
   readonly deadlines?: DeadlinesDeclaration | undefined;
 }
 
 export interface CanaryDeclaration extends AnyStrategyDeclaration {
   readonly kind: 'canary';
-  /** Rising weights of the candidate. Default [5, 25, 50]; the switch to 100 % less `holdback` follows by itself. */
+  /**
+   * Rising weights of the candidate. Default [5, 25, 50]; the switch to 100 % less `holdback` follows by itself. The first may be
+   * `{ mirror: '30s' }`: before any user is exposed.
+   */
   readonly steps?:
-    | readonly (Percentage | { readonly weight: Percentage; readonly hold?: Duration | undefined })[]
+    | readonly (
+        | Percentage
+        | { readonly weight: Percentage; readonly hold?: Duration | undefined }
+        | MirrorStepDeclaration
+      )[]
     | undefined;
   /** Time on a step without `worse`. Default "1m". */
   readonly hold?: Duration | undefined;
   /** Share that stays on stable through the watch window. Default 5. */
   readonly holdback?: Percentage | undefined;
+}
+
+/** Copies of requests that cannot change anything (GET and HEAD) go to the candidate; its answers are compared and thrown away. */
+export interface MirrorStepDeclaration {
+  /** Time without `worse`. */
+  readonly mirror: Duration;
+  /** Of the safe requests. Default 100. */
+  readonly share?: Percentage | undefined;
+  /** JSON answers are compared by their shape, too. Default false. */
+  readonly shapes?: boolean | undefined;
 }
 
 export interface BlueGreenDeclaration extends AnyStrategyDeclaration {
@@ -293,7 +339,7 @@ export interface DeadlinesDeclaration {
   readonly starting?: Duration | undefined;
   /** Default "5m". */
   readonly checking?: Duration | undefined;
-  /** On one step, whatever the verdict. Default "30m". */
+  /** On one step, and on mirroring, whatever the verdict. Default "30m". */
   readonly stepping?: Duration | undefined;
   /** Default "1m". */
   readonly switched?: Duration | undefined;
@@ -320,9 +366,27 @@ export interface EnvironmentDeclaration<
   readonly gates?: EnvironmentGatesDeclaration<Environments> | undefined;
 }
 
-/** This machine: instances are processes behind the built-in gateway. */
-export interface TargetDeclaration {
+export type TargetDeclaration = ProcessTargetDeclaration | DockerTargetDeclaration;
+
+/** Instances are processes of this machine. */
+export interface ProcessTargetDeclaration extends TargetEdgeDeclaration {
   readonly kind: 'process';
+}
+
+/** Instances are containers of this machine's Docker Engine, in a network of the environment's own. */
+export interface DockerTargetDeclaration extends TargetEdgeDeclaration {
+  readonly kind: 'docker';
+  /** Socket of the Docker Engine. Default "/var/run/docker.sock". */
+  readonly socket?: string | undefined;
+  /**
+   * Network of the environment's own bridge, whose first address is this machine. Default "10.213.0.0/24" for the first environment,
+   * "10.213.1.0/24" for the second.
+   */
+  readonly subnet?: `${string}/${number}` | undefined;
+}
+
+/** What all targets have in common: where users come in, and through what. */
+export interface TargetEdgeDeclaration {
   /** Where users come in. Default "127.0.0.1:8080" for the first environment, 8081 for the second, and so on. */
   readonly listen?: `${string}:${number}` | undefined;
   /** Ports for instances and internal addresses. Default "42000-42999" for the first environment, "43000-43999" for the second. */

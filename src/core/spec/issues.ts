@@ -7,7 +7,9 @@ type Issue = z.core.$ZodIssue;
 
 /** What people who come from other tools write, and what it is called here. */
 const OTHER_WORDS: Readonly<Record<string, string>> = {
+  alpha: 'falseAlarms',
   args: 'run',
+  beta: 'falsePasses',
   cert: 'certificate',
   certs: 'certificates',
   cmd: 'run',
@@ -15,6 +17,7 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   compression: 'compress',
   cpu: 'cpus',
   databases: 'resources',
+  delta: 'tolerance',
   depends: 'dependencies',
   depends_on: 'dependencies',
   dependsOn: 'dependencies',
@@ -31,8 +34,10 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   healthcheck: 'health',
   healthCheck: 'health',
   host: 'hosts',
+  interval: 'every',
   mem: 'memory',
   path: 'paths',
+  query: 'events',
   rateLimit: 'rateLimits',
   rate_limit: 'rateLimits',
   replicas: 'instances',
@@ -40,13 +45,16 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   routes: 'route',
   scale: 'instances',
   ssl: 'https',
+  source: 'from',
   start: 'run',
   timeout: 'responseTimeout',
   tls: 'https',
+  type: 'from',
   url: 'path',
   variables: 'environment',
   vars: 'environment',
   weights: 'steps',
+  word: 'level',
 };
 
 /**

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { settingsOf } from '../analysis/settings.ts';
 import { parsePlatform } from './parse-platform.ts';
 import type { Environment, Platform, Service } from './platform.ts';
 import { changed, RIGHT } from './testing/wrong-config.ts';
@@ -53,6 +54,7 @@ describe('defaults', () => {
       },
       dependencies: [],
       resources: [],
+      metrics: null,
       limits: { memory: null, cpus: null },
       environment: {},
       data: null,
@@ -63,12 +65,14 @@ describe('defaults', () => {
           { weight: 25, holdMs: 60_000 },
           { weight: 50, holdMs: 60_000 },
         ],
+        mirror: null,
         holdback: 5,
         watchMs: 300_000,
         keepWarmMs: 600_000,
         minCandidates: 1,
         onNew: 'supersede',
         limits: { minSuccessPercent: 99, maxP99Ms: 500, minRequests: 100 },
+        analysis: { ...settingsOf('balanced'), horizonSeconds: 2_340, sources: {}, journeys: [] },
         deadlines: {
           preparingMs: 600_000,
           migratingMs: 600_000,
@@ -164,6 +168,32 @@ describe('defaults', () => {
     });
   });
 
+  test('storage without a URL is a folder here; Redis is external', () => {
+    const cache = { kind: 'redis', url: { secret: 'redis-url' } };
+    const { resources } = environmentOf(
+      { ...MINIMAL, resources: { media: { kind: 'storage' }, cache } },
+      'development',
+    );
+    expect(resources).toEqual({
+      media: { kind: 'storage', name: 'media', mode: 'embedded' },
+      cache: { kind: 'redis', name: 'cache', mode: 'external', url: { secret: 'redis-url' } },
+    });
+  });
+
+  test('migrations without a resource change the only database among them', () => {
+    const { services } = environmentOf(
+      {
+        name: 'shop',
+        services: {
+          api: { source: 'api', run: 'x', resources: ['media', 'db'], gates: { migrations: { directory: 'm' } } },
+        },
+        resources: { media: { kind: 'storage' }, db: { kind: 'postgres' } },
+      },
+      'development',
+    );
+    expect(services['api']?.gates.migrations?.resource).toBe('db');
+  });
+
   test('a resource with a URL is external', () => {
     const declared = { kind: 'postgres', url: { secret: 'database-url' } };
     const { resources } = environmentOf({ ...MINIMAL, resources: { db: declared } }, 'development');
@@ -243,7 +273,21 @@ describe('short forms', () => {
       services: { api: { resources: ['db'], gates: { migrations: { directory: './migrations' } } } },
       resources: { db: { kind: 'postgres' } },
     };
-    expect(serviceOf(input).gates.migrations).toEqual({ resource: 'db', directory: 'migrations' });
+    expect(serviceOf(input).gates.migrations).toEqual({ resource: 'db', directory: 'migrations', schema: null });
+  });
+
+  test('migrations may have a schema, and an instance a second port for its metrics', () => {
+    const migrations = { directory: 'migrations', schema: 'api' };
+    const input = {
+      services: {
+        api: { resources: ['db'], run: 'server {METRICS_PORT}', metrics: '/metrics', gates: { migrations } },
+      },
+      resources: { db: { kind: 'postgres' } },
+    };
+    expect(serviceOf(input)).toMatchObject({
+      gates: { migrations: { resource: 'db', directory: 'migrations', schema: 'api' } },
+      metrics: { path: '/metrics' },
+    });
   });
 });
 

@@ -5,7 +5,16 @@ import { checkReferences } from './check-references.ts';
 import { checkSettings } from './check-settings.ts';
 import { readDeclaration, type Declared, type DeclaredEnvironmentPieces } from './declared.ts';
 import type { Mistake } from './mistake.ts';
-import type { Environment, EnvironmentGates, Platform, PublicRoute, Resource, Service, Target } from './platform.ts';
+import type {
+  Environment,
+  EnvironmentGates,
+  Platform,
+  PublicRoute,
+  Resource,
+  Service,
+  Target,
+  TargetEdge,
+} from './platform.ts';
 import { resolveAccessLog, resolveHttps } from './resolve-edge.ts';
 import { applyOverride, resolveService } from './resolve-service.ts';
 import type { DeclaredResource } from './schema.ts';
@@ -69,9 +78,11 @@ function resolveEnvironment(
   declared: Declared,
 ): Environment {
   const gates = resolveGates(name, pieces, declared);
+  const isDatabase = (resource: string): boolean =>
+    (declared.resources.get(resource)?.value.kind ?? 'postgres') === 'postgres';
   const services = [...declared.services].map(([service, { value }]): [string, Service] => {
     const settings = applyOverride(value, pieces.overrides.get(service)?.value ?? {});
-    return [service, resolveService(service, settings, declared.strategies, gates.approval)];
+    return [service, resolveService(service, settings, declared.strategies, isDatabase, gates.approval)];
   });
   const resources = [...declared.resources].map(([resource, { value }]): [string, Resource] => [
     resource,
@@ -98,8 +109,7 @@ function resolveTarget(
 ): Target {
   // Ports end at 65535: the 24th environment has to say its own.
   const block = Math.min(index, 22);
-  return {
-    kind: 'process',
+  const edge: TargetEdge = {
     listen: declared?.listen ?? { host: '127.0.0.1', port: (8_080 + block) as Port },
     ports: declared?.ports ?? { from: (42_000 + 1_000 * block) as Port, to: (42_999 + 1_000 * block) as Port },
     router: declared?.router ?? 'gateway',
@@ -109,6 +119,13 @@ function resolveTarget(
       accessLog: resolveAccessLog(declared?.accessLog),
       lingerMs: declared?.linger ?? 3_600_000,
     },
+  };
+  if (declared?.kind !== 'docker') return { kind: 'process', ...edge };
+  return {
+    kind: 'docker',
+    socket: declared.socket ?? '/var/run/docker.sock',
+    subnet: declared.subnet?.text ?? `10.213.${block}.0/24`,
+    ...edge,
   };
 }
 
@@ -125,14 +142,14 @@ function resolveGates(name: string, { gates }: DeclaredEnvironmentPieces, declar
   };
 }
 
-function resolveResource(name: string, declared: Partial<DeclaredResource>): Resource {
-  if (declared.url !== undefined) return { kind: 'postgres', name: name as Name, mode: 'external', url: declared.url };
-  return {
-    kind: 'postgres',
-    name: name as Name,
-    mode: 'embedded',
-    database: declared.database ?? name.replaceAll('-', '_'),
-  };
+function resolveResource(text: string, declared: Partial<DeclaredResource>): Resource {
+  const name = text as Name;
+  const { kind = 'postgres', url } = declared;
+  if (url !== undefined) return { kind, name, mode: 'external', url };
+  // Redis is external alone: without a URL the declaration is refused, and what comes out here is never used.
+  if (kind === 'redis') return { kind, name, mode: 'external', url: { secret: name } };
+  if (kind === 'storage') return { kind, name, mode: 'embedded' };
+  return { kind, name, mode: 'embedded', database: declared.database ?? name.replaceAll('-', '_') };
 }
 
 function distinct(mistakes: readonly Mistake[]): Mistake[] {

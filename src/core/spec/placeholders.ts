@@ -1,7 +1,7 @@
 import { nearest } from './nearest.ts';
 
 /** What a runtime fills in when it starts an instance, where `run` and `environment` say so: `{PORT}`. */
-export const PLACEHOLDERS = ['PORT', 'HOST', 'DATA'] as const;
+export const PLACEHOLDERS = ['PORT', 'HOST', 'DATA', 'METRICS_PORT'] as const;
 export type Placeholder = (typeof PLACEHOLDERS)[number];
 
 // Only a name in capitals between braces means something, so that JSON and templates of other programs need no escaping.
@@ -37,7 +37,10 @@ export function withoutPort(variables: Readonly<Record<string, string>>): Readon
   const values = data === undefined ? {} : { DATA: fillPlaceholders(data, {}) };
   return Object.fromEntries(
     Object.entries(variables)
-      .filter(([, value]) => !placeholdersIn(value).some((name) => name === 'PORT' || name === 'HOST'))
+      .filter(
+        ([, value]) =>
+          !placeholdersIn(value).some((name) => name !== 'DATA' && PLACEHOLDERS.some((known) => known === name)),
+      )
       .map(([name, value]) => [name, fillPlaceholders(value, values)]),
   );
 }

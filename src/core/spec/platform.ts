@@ -1,3 +1,4 @@
+import type { AnalysisSettings } from '../analysis/settings.ts';
 import type { GatewaySettings } from '../gateway-settings.ts';
 import type { RouteEdge } from '../route-edge.ts';
 import type { Bytes, Command, DurationMs, HostPattern, Name, Percent, Port } from '../units/quantities.ts';
@@ -19,8 +20,24 @@ export interface Environment {
 }
 
 /** Where an environment runs. Other kinds join the union with their drivers. */
-export interface Target {
+export type Target = ProcessTarget | DockerTarget;
+
+/** Instances are processes of this machine. */
+export interface ProcessTarget extends TargetEdge {
   readonly kind: 'process';
+}
+
+/** Instances are containers of a Docker host. */
+export interface DockerTarget extends TargetEdge {
+  readonly kind: 'docker';
+  /** Socket of the Docker Engine on this machine: an absolute path. */
+  readonly socket: string;
+  /** IPv4 network of the environment's own bridge; its first address is this machine. */
+  readonly subnet: string;
+}
+
+/** What all kinds of targets have in common. */
+export interface TargetEdge {
   /** Address the gateway listens on for users. */
   readonly listen: { readonly host: string; readonly port: Port };
   /** Ports that instances and internal addresses are taken from, both ends included. */
@@ -58,9 +75,11 @@ export interface Service {
   readonly edge?: ServiceEdge;
   readonly dependencies: readonly Name[];
   readonly resources: readonly Name[];
+  /** On a second port of each instance, which no route leads to; null, and absent in releases that were built before there was any: none. */
+  readonly metrics?: { readonly path: string } | null;
   readonly limits: { readonly memory: Bytes | null; readonly cpus: number | null };
   /** May hold placeholders, as `run` may: see placeholders.ts. */
-  readonly environment: Readonly<Record<string, string | SecretReference>>;
+  readonly environment: Readonly<Record<string, string | SecretReference | AddressReference>>;
   /** A folder of the service in each environment, which outlives releases and is shared by all instances of both slots. */
   readonly data: 'shared' | null;
   readonly strategy: Strategy;
@@ -76,6 +95,11 @@ export interface BuildRecipe {
 
 export interface SecretReference {
   readonly secret: string;
+}
+
+/** The internal address of a service of the same environment. */
+export interface AddressReference {
+  readonly address: Name;
 }
 
 /** Three probes, three meanings: has it started at all; may it get traffic now; must it be restarted. */
@@ -129,6 +153,8 @@ export type ServiceEdge = Omit<RouteEdge, 'maintenance'>;
 export interface Strategy {
   readonly kind: 'rolling' | 'blue-green' | 'canary';
   readonly steps: readonly StrategyStep[];
+  /** Before any user is exposed; null or absent: not at all. */
+  readonly mirror?: Mirroring | null;
   /** Share that stays on stable through the watch window. */
   readonly holdback: Percent;
   readonly watchMs: DurationMs;
@@ -137,7 +163,79 @@ export interface Strategy {
   readonly minCandidates: number;
   readonly onNew: 'supersede' | 'queue' | 'refuse';
   readonly limits: HardLimits;
+  /** How releases are compared with what runs. Releases that were built before there was any have none. */
+  readonly analysis?: Analysis;
   readonly deadlines: PhaseDeadlines;
+}
+
+export interface Analysis extends AnalysisSettings {
+  /** Where the numbers of `metrics` come from, by their names. */
+  readonly sources: Readonly<Record<string, MetricSource>>;
+  /** What synthetic users do with both arms, so that there is something to compare where there is little traffic. */
+  readonly journeys: readonly Journey[];
+}
+
+/** Where a metric's numbers come from. In texts `{arm}`, `{slot}`, `{release}`, `{service}` and `{environment}` are filled in. */
+export type MetricSource =
+  /** 4xx answers, as the router counts them. */
+  | { readonly kind: 'client-errors' }
+  /** Instant queries of a Prometheus; each gives one number. Counters: what they rose by since the last time is taken. */
+  | {
+      readonly kind: 'prometheus';
+      readonly url: string;
+      readonly events: string;
+      readonly total: string | null;
+      readonly everyMs: DurationMs;
+    }
+  /** Counters that the instances export as Prometheus text, added up over the instances of an arm. */
+  | {
+      readonly kind: 'exported';
+      readonly path: string;
+      readonly events: string;
+      readonly total: string | null;
+      readonly everyMs: DurationMs;
+    }
+  /** Prints `{"events": 3, "total": 100}`: what happened in the arm `VEZA_ARM` since `VEZA_SINCE`. Nothing is filled into its arguments. */
+  | {
+      readonly kind: 'command';
+      readonly command: Command;
+      readonly everyMs: DurationMs;
+      readonly timeoutMs: DurationMs;
+    }
+  /** Flagger's contract: POST with name, namespace, phase, checksum and metadata; 2xx passes. An event is a call that did not pass. */
+  | {
+      readonly kind: 'webhook';
+      readonly url: string;
+      readonly metadata: Readonly<Record<string, string>>;
+      readonly everyMs: DurationMs;
+      readonly timeoutMs: DurationMs;
+    };
+
+export interface Journey {
+  readonly name: string;
+  readonly everyMs: DurationMs;
+  readonly timeoutMs: DurationMs;
+  /** One after another, cookies kept; the first that is not as expected fails the journey. */
+  readonly steps: readonly JourneyStep[];
+}
+
+export interface JourneyStep {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+  readonly expectStatus: number;
+  readonly expectBody: string | null;
+}
+
+/** Copies of safe requests go to the candidate; their answers are compared and thrown away. */
+export interface Mirroring {
+  /** Of the safe requests. */
+  readonly share: Percent;
+  /** Observed time without `worse`. */
+  readonly holdMs: DurationMs;
+  /** JSON answers are compared by their shape, too. */
+  readonly shapes: boolean;
 }
 
 export interface StrategyStep {
@@ -169,7 +267,15 @@ export interface PhaseDeadlines {
 
 export interface ServiceGates {
   readonly smoke: readonly SmokeCheck[];
-  readonly migrations: { readonly resource: Name; readonly directory: string } | null;
+  readonly migrations: MigrationsGate | null;
+}
+
+export interface MigrationsGate {
+  readonly resource: Name;
+  /** Folder in the artifact. */
+  readonly directory: string;
+  /** Schema that they run in; null, and absent in releases that were built before there was any: the one that the login begins in. */
+  readonly schema?: string | null;
 }
 
 export type SmokeCheck =
@@ -185,7 +291,10 @@ export type SmokeCheck =
   /** Run in the release's folder with `VEZA_PREVIEW_URL` set; exit status 0 passes. */
   | { readonly kind: 'command'; readonly name: string; readonly command: Command; readonly timeoutMs: DurationMs };
 
-/** A backing service. Embedded PostgreSQL is started by `veza up`; an external one is reached by its URL secret. */
+/** A backing service. An embedded one is started, or kept, by `veza up`; an external one is reached by its URL secret. */
 export type Resource =
   | { readonly kind: 'postgres'; readonly name: Name; readonly mode: 'embedded'; readonly database: string }
-  | { readonly kind: 'postgres'; readonly name: Name; readonly mode: 'external'; readonly url: SecretReference };
+  | { readonly kind: 'postgres'; readonly name: Name; readonly mode: 'external'; readonly url: SecretReference }
+  | { readonly kind: 'redis'; readonly name: Name; readonly mode: 'external'; readonly url: SecretReference }
+  | { readonly kind: 'storage'; readonly name: Name; readonly mode: 'embedded' }
+  | { readonly kind: 'storage'; readonly name: Name; readonly mode: 'external'; readonly url: SecretReference };

@@ -1,6 +1,6 @@
 import { formatCommand } from '../units/command.ts';
 import type { Bytes, Command, DurationMs, Name } from '../units/quantities.ts';
-import type { BuildRecipe, Health, Probe, PublicRoute, SecretReference, Service, SmokeCheck } from './platform.ts';
+import type { BuildRecipe, Health, Probe, PublicRoute, Service, SmokeCheck } from './platform.ts';
 import { resolveEdge } from './resolve-edge.ts';
 import { resolveStrategy } from './resolve-strategy.ts';
 import type { DeclaredOverride, DeclaredService } from './schema-service.ts';
@@ -77,12 +77,14 @@ export function resolveService(
   name: string,
   declared: Settings,
   strategies: ReadonlyMap<string, DeclaredStrategy | null>,
+  isDatabase: (resource: string) => boolean,
   approval: boolean,
 ): Service {
   const instances = declared.instances ?? 2;
   const health = resolveHealth(declared.health);
   const route = declared.route ? resolveRoute(declared.route) : null;
   const resources = names(declared.resources);
+  const databases = resources.filter(isDatabase);
   const migrations = declared.gates?.migrations;
   return {
     name: name as Name,
@@ -108,6 +110,7 @@ export function resolveService(
     edge: resolveEdge(declared, health, route),
     dependencies: names(declared.dependencies),
     resources,
+    metrics: declared.metrics ? { path: declared.metrics } : null,
     limits: { memory: declared.limits?.memory ?? null, cpus: declared.limits?.cpus ?? null },
     environment: resolveVariables(declared.environment ?? {}),
     data: declared.data ?? null,
@@ -119,7 +122,11 @@ export function resolveService(
     gates: {
       smoke: (declared.gates?.smoke ?? []).map(resolveSmoke),
       migrations: migrations
-        ? { directory: migrations.directory, resource: (migrations.resource ?? resources[0] ?? '') as Name }
+        ? {
+            directory: migrations.directory,
+            resource: (migrations.resource ?? databases[0] ?? '') as Name,
+            schema: migrations.schema ?? null,
+          }
         : null,
     },
   };
@@ -175,9 +182,7 @@ function resolveRoute(route: Exclude<DeclaredService['route'], null | undefined>
   };
 }
 
-function resolveVariables(
-  declared: Exclude<DeclaredService['environment'], undefined>,
-): Readonly<Record<string, string | SecretReference>> {
+function resolveVariables(declared: Exclude<DeclaredService['environment'], undefined>): Service['environment'] {
   return Object.fromEntries(
     Object.entries(declared).map(([name, value]) => [name, typeof value === 'object' ? value : String(value)]),
   );

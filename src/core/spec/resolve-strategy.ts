@@ -1,5 +1,6 @@
 import type { DurationMs, Percent } from '../units/quantities.ts';
-import type { PhaseDeadlines, Strategy, StrategyStep } from './platform.ts';
+import type { Mirroring, PhaseDeadlines, Strategy, StrategyStep } from './platform.ts';
+import { resolveAnalysis } from './resolve-analysis.ts';
 import type { DeclaredStrategy } from './schema-strategy.ts';
 
 const ms = (value: number): DurationMs => value as DurationMs;
@@ -24,11 +25,16 @@ export interface StrategyContext {
 /** Fills in what a declared strategy leaves out. */
 export function resolveStrategy(declared: DeclaredStrategy, context: StrategyContext): Strategy {
   const keepWarmMs = declared.keepWarm ?? ms(10 * MINUTE);
+  const steps = stepsOf(declared, context.instances);
+  const mirror = mirrorOf(declared);
+  const watchMs = declared.watch ?? ms(5 * MINUTE);
+  const deadlines = deadlinesOf(declared, keepWarmMs, context);
   return {
     kind: declared.kind,
-    steps: stepsOf(declared, context.instances),
+    steps,
+    mirror,
     holdback: holdbackOf(declared),
-    watchMs: declared.watch ?? ms(5 * MINUTE),
+    watchMs,
     keepWarmMs,
     minCandidates: declared.minCandidates ?? 1,
     onNew: declared.onNew ?? 'supersede',
@@ -37,8 +43,40 @@ export function resolveStrategy(declared: DeclaredStrategy, context: StrategyCon
       maxP99Ms: declared.limits?.maxP99 ?? ms(500),
       minRequests: declared.limits?.minRequests ?? 100,
     },
-    deadlines: deadlinesOf(declared, keepWarmMs, context),
+    analysis: resolveAnalysis(declared.analysis, horizonSeconds({ steps, mirror, watchMs, deadlines })),
+    deadlines,
   };
+}
+
+const LEAST_HORIZON_S = 600;
+const LONGEST_HORIZON_S = 6 * 3_600;
+
+/**
+ * Seconds of the longest rollout that bets are placed over: every step, the copies and the watch window, and once the time that a step and the
+ * switch may wait. One that takes longer is judged by the bets that it has.
+ */
+function horizonSeconds({
+  steps,
+  mirror,
+  watchMs,
+  deadlines,
+}: Pick<Strategy, 'steps' | 'mirror' | 'watchMs' | 'deadlines'>): number {
+  const holds = steps.reduce((sum, { holdMs }) => sum + holdMs, mirror?.holdMs ?? 0);
+  const all = holds + watchMs + deadlines.steppingMs + deadlines.switchedMs;
+  return Math.min(LONGEST_HORIZON_S, Math.max(LEAST_HORIZON_S, Math.ceil(all / 1_000)));
+}
+
+type DeclaredCanary = Extract<DeclaredStrategy, { kind: 'canary' }>;
+export type DeclaredStep = Exclude<DeclaredCanary['steps'], undefined>[number];
+type DeclaredMirror = Extract<DeclaredStep, { mirror: unknown }>;
+
+export const isMirror = (step: DeclaredStep): step is DeclaredMirror => typeof step === 'object' && 'mirror' in step;
+
+/** Copies before the first weight; null: none. */
+export function mirrorOf(declared: DeclaredStrategy): Mirroring | null {
+  const step = declared.kind === 'canary' ? declared.steps?.find(isMirror) : undefined;
+  if (step === undefined) return null;
+  return { share: step.share ?? percent(100), holdMs: step.mirror, shapes: step.shapes ?? false };
 }
 
 /** Share that stays on stable through the watch window. Rolling has none: its old instances are gone. */
@@ -59,9 +97,10 @@ export function stepsOf(declared: DeclaredStrategy, instances: number): readonly
     case 'canary': {
       const hold = declared.hold ?? ms(MINUTE);
       if (declared.steps === undefined) return CANARY_STEPS.map((weight) => ({ weight, holdMs: hold }));
-      return declared.steps.map((step) =>
-        typeof step === 'number' ? { weight: step, holdMs: hold } : { weight: step.weight, holdMs: step.hold ?? hold },
-      );
+      return declared.steps.flatMap((step) => {
+        if (typeof step === 'number') return [{ weight: step, holdMs: hold }];
+        return isMirror(step) ? [] : [{ weight: step.weight, holdMs: step.hold ?? hold }];
+      });
     }
     case 'blue-green':
       return [];
@@ -106,7 +145,7 @@ function deadlinesOf(declared: DeclaredStrategy, keepWarmMs: number, context: St
   };
 }
 
-/** The longest time that a step may hold, in milliseconds. */
+/** The longest time that a step may hold, or the copies, in milliseconds. */
 export function longestHold(declared: DeclaredStrategy): number {
-  return Math.max(0, ...stepsOf(declared, 2).map((step) => step.holdMs));
+  return Math.max(0, mirrorOf(declared)?.holdMs ?? 0, ...stepsOf(declared, 2).map((step) => step.holdMs));
 }

@@ -4,7 +4,17 @@ import type { Command } from '../units/quantities.ts';
 import { count, either, flag, listOf, strict, text } from './schema-parts.ts';
 import { edgeSettings } from './schema-edge.ts';
 import { strategySchema } from './schema-strategy.ts';
-import { command, duration, folder, host, pathPrefix, secretReference, size, urlPath } from './schema-values.ts';
+import {
+  addressReference,
+  command,
+  duration,
+  folder,
+  host,
+  pathPrefix,
+  secretReference,
+  size,
+  urlPath,
+} from './schema-values.ts';
 
 const probe = strict(
   {
@@ -93,12 +103,18 @@ const smoke = either('a path such as "/health", an object with `path`, or an obj
   urlPath('Path that must answer 200.'),
 ]);
 
+const EXPECTED_SCHEMA = 'the name of a schema: lower-case letters, digits and `_`, and none of PostgreSQL itself';
+
 const migrations = strict(
   {
     directory: folder('Folder of the migrations in the artifact.'),
     resource: text('the name of a resource').describe('The resource they change.').optional(),
+    schema: text(EXPECTED_SCHEMA)
+      .regex(/^(?!pg_|information_schema$)[a-z_][a-z0-9_]{0,62}$/, { error: EXPECTED_SCHEMA })
+      .describe('Schema of the database that they run in, made when it is not there; default: the one of the login.')
+      .optional(),
   },
-  'an object such as { resource: "db", directory: "migrations" }',
+  'an object such as { resource: "db", directory: "migrations", schema: "api" }',
 );
 
 /** Left out in an override, `run` is inherited; everything else may always be left out. */
@@ -136,6 +152,11 @@ const settings = {
     .describe('Limits of the router for this service.')
     .optional(),
   ...edgeSettings,
+  metrics: urlPath(
+    'Path of the metrics on METRICS_PORT, a second port of each instance that no user reaches; default null: none.',
+  )
+    .nullable()
+    .optional(),
   limits: strict(
     {
       memory: size('Memory of an instance.').nullable().optional(),
@@ -152,11 +173,12 @@ const settings = {
   environment: z
     .record(
       z.string(),
-      either("a text, a number, true, false, or secret('name')", [
+      either("a text, a number, true, false, secret('name') or address('service')", [
         text('a text'),
         z.number({ error: 'a number' }),
         z.boolean({ error: 'true or false' }),
         secretReference,
+        addressReference,
       ]),
       { error: 'an object of variables, such as { LOG_LEVEL: "info" }' },
     )

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { analysisSchema, mirrorStep } from './schema-analysis.ts';
 import { count, either, listOf, strict } from './schema-parts.ts';
 import { batch, duration, percent } from './schema-values.ts';
 
@@ -17,7 +18,7 @@ const deadlines = strict(
     migrating: duration('Default 10m.', 1_000).optional(),
     starting: duration('Default 10m, or more when the startup probe gives more.', 1_000).optional(),
     checking: duration('Default 5m.', 1_000).optional(),
-    stepping: duration('On one step, whatever the verdict; default 30m.', 1_000).optional(),
+    stepping: duration('On one step, and on mirroring, whatever the verdict; default 30m.', 1_000).optional(),
     switched: duration('Default 1m.', 1_000).optional(),
     reverting: duration('Default 5m.', 1_000).optional(),
     retiring: duration('Default: keepWarm and ten minutes.', 1_000).optional(),
@@ -35,22 +36,27 @@ const common = {
     .describe('What a newer release does to a deployment that is under way; default supersede.')
     .optional(),
   limits: hardLimits.optional(),
+  analysis: analysisSchema.optional(),
   deadlines: deadlines.optional(),
 };
 
-const step = either('a weight between 0 and 100 such as 5, or an object such as { weight: 5, hold: "1m" }', [
-  strict(
-    { weight: percent('Share of traffic for the candidate.'), hold: duration('Time on this step.').optional() },
-    'an object with `weight` and `hold`',
-  ),
-  percent('Share of traffic for the candidate.'),
-]);
+const step = either(
+  'a weight between 0 and 100 such as 5, or an object such as { weight: 5, hold: "1m" } or { mirror: "30s" }',
+  [
+    strict(
+      { weight: percent('Share of traffic for the candidate.'), hold: duration('Time on this step.').optional() },
+      'an object with `weight` and `hold`',
+    ),
+    mirrorStep,
+    percent('Share of traffic for the candidate.'),
+  ],
+);
 
 const canary = strict(
   {
     kind: z.literal('canary').describe('Rising weights, compared with stable all the while.'),
     steps: listOf(step, 'a list of weights, such as [5, 25, 50]')
-      .describe('Rising weights; default 5, 25, 50.')
+      .describe('Rising weights, and before them { mirror: "30s" } if wanted; default 5, 25, 50.')
       .optional(),
     hold: duration('Time on a step without `worse`; default 1m.').optional(),
     holdback: percent('Share that stays on stable through the watch window; default 5.').optional(),

@@ -10,9 +10,10 @@ import { parsePercent } from '../units/percent.ts';
 import { parsePortRange, type PortRange } from '../units/port.ts';
 import type { Bytes, Command, DurationMs, HostPattern, Name, Percent } from '../units/quantities.ts';
 import { parseSize } from '../units/size.ts';
+import { parseSubnet, type Subnet } from '../units/subnet.ts';
 import type { ListenAddress } from '../units/address.ts';
 import type { SecretValue } from './declaration.ts';
-import type { CommandLine, Duration, Percentage, Size, UrlPath } from './declaration-values.ts';
+import type { CommandLine, Duration, Percentage, Size, UrlPath, WebUrl } from './declaration-values.ts';
 import { strict, text, unit } from './schema-parts.ts';
 
 /** Timers of the platform hold at most 2^31 − 1 ms, a bit less than 25 days. */
@@ -120,6 +121,20 @@ export const webAddress = (description: string): z.ZodType<string, `https://${st
     { description, type: 'string', pattern: '^https://', format: 'uri' },
   );
 
+/** An address that may have placeholders behind its host. It is part of every release, so it is no place for a password. */
+export const webUrl = (description: string): z.ZodType<string, WebUrl> =>
+  unit(
+    (input): Parsed<string> => {
+      if (typeof input !== 'string' || !/^https?:\/\/[!-~]+$/.test(input) || !URL.canParse(input))
+        return expected('an address such as "http://127.0.0.1:9090"');
+      const { username, password } = new URL(input);
+      return username === '' && password === ''
+        ? { ok: true, value: input }
+        : expected('an address without a user and a password, because a declaration is no place for secrets');
+    },
+    { description, type: 'string', pattern: '^https?://', format: 'uri', examples: ['http://127.0.0.1:9090'] },
+  );
+
 export const folder = (description: string): z.ZodType<string, string> =>
   unit(parseFolder, { description, type: 'string', minLength: 1, examples: ['services/api', '.'] });
 
@@ -145,6 +160,16 @@ export const portRange: z.ZodType<PortRange, `${number}-${number}`> = unit(parse
   examples: ['42000-42999'],
 });
 
+export const subnet = (description: string): z.ZodType<Subnet, `${string}/${number}`> =>
+  unit(parseSubnet, { description, type: 'string', examples: ['10.213.0.0/24'] });
+
+export const absolutePath = (description: string): z.ZodString => {
+  const error = 'an absolute path, such as "/var/run/docker.sock"';
+  return text(error)
+    .regex(/^\/[^\0]*$/, { error })
+    .describe(description);
+};
+
 export const command = (description: string): z.ZodType<Command, CommandLine> =>
   unit(parseCommand, {
     description: `${description} A text is split at blanks and quotes; no shell runs it.`,
@@ -164,3 +189,8 @@ export const secretReference: z.ZodType<SecretValue, SecretValue> = strict(
   },
   "a reference to a secret: secret('name')",
 ).describe('A value from the secret store, by its name.');
+
+export const addressReference = strict(
+  { address: name('Name of a service.') },
+  "the address of a service: address('name')",
+).describe('The internal address of a service, without depending on it.');

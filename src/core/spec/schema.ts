@@ -3,16 +3,18 @@ import { count, either, flag, strict, text } from './schema-parts.ts';
 import { overrideSchema, serviceSchema } from './schema-service.ts';
 import { strategySchema } from './schema-strategy.ts';
 import { accessLogSchema, httpsSchema } from './schema-edge.ts';
-import { duration, listenAddress, name, portRange, secretReference } from './schema-values.ts';
+import { absolutePath, duration, listenAddress, name, portRange, secretReference, subnet } from './schema-values.ts';
 
-/** PostgreSQL; which keys belong to which mode is checked with names, so that the message can say it. */
+/** Which keys belong to which kind and mode is checked with names, so that the message can say it. */
 export const resourceSchema = strict(
   {
-    kind: z.enum(['postgres'], { error: '`postgres`' }).describe('PostgreSQL.'),
+    kind: z
+      .enum(['postgres', 'redis', 'storage'], { error: '`postgres`, `redis` or `storage`' })
+      .describe('PostgreSQL, Redis, or storage of objects: a folder or an S3 bucket.'),
     mode: z.enum(['embedded', 'external']).describe('Default: external when there is a url, else embedded.').optional(),
     database: text('the name of a database')
       .regex(/^[a-z_][a-z0-9_]{0,62}$/, { error: 'the name of a database: lower-case letters, digits and `_`' })
-      .describe('Name of the embedded database; default: the name of the resource.')
+      .describe('Name of the embedded database (postgres only); default: the name of the resource.')
       .optional(),
     url: secretReference.optional(),
   },
@@ -22,8 +24,12 @@ export const resourceSchema = strict(
 const targetSchema = strict(
   {
     kind: z
-      .literal('process', { error: '`process`' })
-      .describe('Processes of this machine behind the built-in gateway.'),
+      .enum(['process', 'docker'], { error: '`process` or `docker`' })
+      .describe('What instances are: processes of this machine, or containers of its Docker Engine.'),
+    socket: absolutePath('Socket of the Docker Engine; only with `docker`; default /var/run/docker.sock.').optional(),
+    subnet: subnet(
+      "Network of the environment's own bridge; only with `docker`; default 10.213.0.0/24 for the first environment, and so on.",
+    ).optional(),
     listen: listenAddress.optional(),
     ports: portRange.optional(),
     router: z

@@ -1,17 +1,17 @@
 import type { Resource } from '../../core/spec/platform.ts';
 import { createPostgres } from './postgres/postgres.ts';
+import { createRedis } from './redis/redis.ts';
 import type { ResourceContext, ResourceDriver } from './resource.ts';
-
-type Factory<Kind extends Resource['kind']> = (
-  resource: Extract<Resource, { readonly kind: Kind }>,
-  context: ResourceContext,
-) => ResourceDriver;
-
-const drivers: { readonly [Kind in Resource['kind']]: Factory<Kind> } = {
-  postgres: createPostgres,
-};
+import { createStorage } from './storage/storage.ts';
 
 /** The driver for a declared resource. */
 export function createResourceDriver(resource: Resource, context: ResourceContext): ResourceDriver {
-  return drivers[resource.kind](resource, context);
+  switch (resource.kind) {
+    case 'postgres':
+      return createPostgres(resource, context);
+    case 'redis':
+      return createRedis(resource, context);
+    case 'storage':
+      return createStorage(resource, context);
+  }
 }

@@ -1,3 +1,5 @@
+import type { MigrationRunner } from './migrations.ts';
+
 /** What is known about a resource now. */
 export interface ResourceStatus {
   /** `unready`: it is there but does not answer as it should; `reason` says why. */
@@ -16,32 +18,8 @@ export interface ResourceConnection {
   readonly url: string;
   /** Variables for the environment of an instance, for example `DATABASE_URL`. */
   readonly environment: Readonly<Record<string, string>>;
-}
-
-/** `expand`: before a release starts, and harmless for the one that runs. `contract`: by itself, after nobody needs the old. */
-export type MigrationPhase = 'expand' | 'contract';
-
-export interface MigrationRequest {
-  /** Folder with the files `NNNN_name.expand.sql` and `NNNN_name.contract.sql`. */
-  readonly directory: string;
-  readonly phase: MigrationPhase;
-  /** Recorded with each migration that is applied; null for none. */
-  readonly release: string | null;
-}
-
-export type MigrationProgress =
-  /** Another runner is at work; this one waits for it. */
-  | { readonly kind: 'waiting' }
-  | { readonly kind: 'applying'; readonly file: string; readonly number: number; readonly of: number }
-  | { readonly kind: 'applied'; readonly file: string; readonly durationMs: number };
-
-export interface MigrationReport {
-  /** In the order in which they were applied; empty when there was nothing to do. */
-  readonly applied: readonly { readonly file: string; readonly durationMs: number }[];
-  /** How many of this phase had been applied before. */
-  readonly alreadyApplied: number;
-  /** Migrations in the database that are newer than the folder: a later release has been here, and was taken back. */
-  readonly ahead: readonly string[];
+  /** Folders of this machine that instances read and write; absent: none. */
+  readonly folders?: readonly string[];
 }
 
 /**
@@ -58,19 +36,8 @@ export interface ResourceDriver {
   status(): Promise<ResourceStatus>;
   /** Known before the resource is started, so that a configuration can be computed without it. */
   connection(): Promise<ResourceConnection>;
-  /**
-   * Applies what is pending of one phase, in order. Idempotent; a second runner waits for the first and then finds nothing
-   * to do. What was applied before a failure or an abort stays applied.
-   *
-   * @throws MigrationFilesError listing every mistake in the folder, before anything is applied.
-   * @throws MigrationFailedError naming file and line; `retryable` tells whether trying again can help.
-   * @throws ResourceUnavailableError; the signal's reason when aborted.
-   */
-  migrate(
-    request: MigrationRequest,
-    signal: AbortSignal,
-    onProgress: (progress: MigrationProgress) => void,
-  ): Promise<MigrationReport>;
+  /** Changes its schema; null for kinds that have none. */
+  readonly migrations: MigrationRunner | null;
   /** Stops what `start` started, data kept; resolves when it is gone. Does nothing to a resource that is not ours. */
   stop(signal: AbortSignal): Promise<void>;
 }
@@ -82,7 +49,9 @@ export interface ResourceContext {
   readonly directory: string;
   /** Folder shared by all resources of this state folder, for programs that have to be unpacked; made when needed. */
   readonly cacheDirectory: string;
-  /** Port on 127.0.0.1 for an embedded resource; the caller keeps it the same from start to start. */
+  /** Address of this machine that instances reach it at: an embedded resource listens there. */
+  readonly host: string;
+  /** Port for an embedded resource; the caller keeps it the same from start to start. */
   readonly port: number;
   /** The value of a secret of this environment. @throws MissingSecretError */
   readonly secret: (name: string) => Promise<string>;

@@ -1,6 +1,8 @@
+import { createDockerRuntime } from './docker/docker-runtime.ts';
 import { createProcessRuntime } from './process/process-runtime.ts';
 
 /** One line a driver: kind of target to what makes its runtime. */
 export const runtimes = {
   process: createProcessRuntime,
+  docker: createDockerRuntime,
 } as const;

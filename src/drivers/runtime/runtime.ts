@@ -9,14 +9,22 @@ export interface SlotDesire {
   readonly release: ReleaseId;
   /** Folder of the unpacked, verified artifact; read-only. */
   readonly artifactDir: string;
-  /** With placeholders ({PORT}, {HOST}, {DATA}), filled in for each instance by `fillPlaceholders` of src/core/spec. */
+  /** The deployment that brought it here, for VEZA_DEPLOYMENT; absent when nobody knows. */
+  readonly deployment?: string;
+  /** With placeholders ({PORT}, {HOST}, {DATA}, {METRICS_PORT}), filled in for each instance by `fillPlaceholders` of src/core/spec. */
   readonly run: Command;
   readonly instances: number;
+  /** Each instance gets a second port, METRICS_PORT, which no router is ever told; absent: it does not. */
+  readonly metrics?: boolean;
   /**
-   * Everything an instance's environment holds, secrets resolved; the runtime adds PORT, HOST and VEZA_* and nothing else.
+   * Everything an instance's environment holds, secrets resolved; the runtime adds PORT, HOST, METRICS_PORT and VEZA_* and nothing else.
    * Placeholders are filled in as in `run`; {DATA} is what VEZA_DATA holds.
    */
   readonly environment: Readonly<Record<string, string>>;
+  /** Names in `environment` whose values nobody may see; absent: none. */
+  readonly secrets?: readonly string[];
+  /** Folders of this machine that instances may write to, at the same path inside; absent: none. */
+  readonly folders?: readonly string[];
   readonly health: Health;
   readonly restart: RestartPolicy;
   readonly stopGraceMs: number;
@@ -29,6 +37,8 @@ export interface InstanceStatus {
   readonly id: string;
   readonly state: InstanceState;
   readonly address: { readonly host: string; readonly port: number };
+  /** Where its metrics are, for whoever reads them on this machine; absent when it has no port for them. */
+  readonly metrics?: { readonly host: string; readonly port: number };
   readonly pid: number | null;
   readonly startedAt: number;
   readonly restarts: number;
@@ -65,6 +75,9 @@ export interface OneOff {
   readonly artifactDir: string;
   readonly command: Command;
   readonly environment: Readonly<Record<string, string>>;
+  /** As in a slot's desire. */
+  readonly secrets?: readonly string[];
+  readonly folders?: readonly string[];
   readonly onOutput: (stream: 'stdout' | 'stderr', chunk: Uint8Array) => void;
 }
 
@@ -73,6 +86,8 @@ export interface OneOff {
  * Instances outlive the control plane; a new runtime object on the same state finds and adopts them.
  */
 export interface Runtime {
+  /** Address of this machine as its instances reach it: what runs beside them listens there. */
+  readonly machine: string;
   /** What this machine cannot do of what was asked, in words (for `doctor` and for `preparing`); empty when all is well. */
   limitations(): Promise<readonly string[]>;
   /** Checks that `count` more instances of this size fit (free ports, memory). Throws CapacityError naming what is short. */
@@ -88,6 +103,8 @@ export interface Runtime {
   logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
   /** Runs a one-off admin process to its end; returns its exit status. Aborting the signal stops it. */
   run(oneOff: OneOff, signal: AbortSignal): Promise<number>;
+  /** Takes away what the environment as a whole has, such as its network, once nothing of it runs. May be repeated. */
+  dismantle(signal: AbortSignal): Promise<void>;
   /** Stops supervising; instances keep running. */
   close(): Promise<void>;
 }

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ArmSecond, LatencyCounts, TrafficSecond } from '../../core/traffic.ts';
-import { addCurrent, MergedCounts } from './merged-counts.ts';
+import type {
+  ArmSecond,
+  FailedRequest,
+  LatencyCounts,
+  MirrorSecond,
+  RouteSecond,
+  TrafficSecond,
+} from '../../core/traffic.ts';
+import { addCurrent, keptWithRoutes, MergedCounts } from './merged-counts.ts';
 
 const nothing: ArmSecond = { requests: 0, serverErrors: 0, gatewayErrors: 0, clientErrors: 0, latency: [] };
 
@@ -225,5 +232,113 @@ describe('the second that is not over', () => {
       passedMs: 400,
     });
     expect(addCurrent([])).toBeNull();
+  });
+
+  describe('by route and of copies', () => {
+    const route = (name: string, count: number): RouteSecond => ({
+      route: name,
+      requests: count,
+      bad: { 500: 1 },
+      latency: [[9, count]],
+    });
+    const failure = (requestId: string): FailedRequest => ({
+      route: 'GET /a',
+      status: 500,
+      latencyMs: 1,
+      traceId: null,
+      requestId,
+      instance: 'b',
+    });
+    const mirror: MirrorSecond = {
+      pairs: 2,
+      skipped: 1,
+      stableErrors: 0,
+      candidateErrors: 1,
+      statusDiffers: 1,
+      sizeDiffers: 0,
+      shapeDiffers: 0,
+      latency: { stable: [[9, 2]], candidate: [[9, 2]] },
+      routes: [{ route: 'GET /a', pairs: 2, different: 1 }],
+    };
+
+    it('are added up, also of a worker that is late', () => {
+      const counts = new MergedCounts();
+      counts.join('a', 9);
+      counts.join('b', 9);
+      const own = { requests: 2, routes: [route('GET /a', 2)], failures: [failure('1')] };
+      counts.report('a', 0, [{ ...second(10, own), mirror }], 0);
+      counts.close(2_000);
+      counts.report(
+        'b',
+        0,
+        [
+          { ...second(10, own), mirror },
+          { ...second(11, own), mirror },
+        ],
+        2_100,
+      );
+      counts.report('a', 1, [{ ...second(11), mirror }], 2_200);
+      const [first, next] = counts.since('web', 0);
+      expect(first).toEqual({ ...second(10, own), mirror });
+      expect(next?.arms.stable).toMatchObject({
+        requests: 4,
+        routes: [{ route: 'GET /a', requests: 4, bad: { 500: 2 }, latency: [[9, 4]] }],
+        failures: [{ requestId: '1' }, { requestId: '1' }],
+      });
+      expect(next?.mirror).toMatchObject({ pairs: 6, skipped: 3, routes: [{ pairs: 6, different: 3 }] });
+    });
+
+    it('of a late worker that has only copies to report are not lost', () => {
+      const counts = new MergedCounts();
+      counts.join('a', 9);
+      counts.join('b', 9);
+      counts.report('a', 0, [second(10, { requests: 1 })], 0);
+      counts.close(2_000);
+      counts.report('b', 0, [{ ...second(10), mirror }, second(11)], 2_100);
+      counts.report('a', 1, [second(11)], 2_200);
+      expect(counts.since('web', 10)[0]?.mirror).toEqual(mirror);
+    });
+
+    it('go over to the next supervisor', () => {
+      const before = new MergedCounts();
+      before.join('a', 9);
+      const own = { requests: 2, routes: [route('GET /a', 2)], failures: [failure('1')] };
+      before.report('a', 0, [{ ...second(10, own), mirror }], 0);
+      const after = new MergedCounts().after(JSON.parse(JSON.stringify(before.state())), 0);
+      expect(after.since('web', 0)).toEqual(before.since('web', 0));
+      expect(after.since('web', 0)).toEqual([{ ...second(10, own), mirror }]);
+    });
+
+    it('are added up of what a supervisor hands over that counted nothing by route', () => {
+      const before = new MergedCounts();
+      before.join('a', 9);
+      before.report('a', 0, [second(10, { requests: 2 })], 0);
+      const after = new MergedCounts().after(JSON.parse(JSON.stringify(before.state())), 0);
+      after.report('a', 1, [{ ...second(11, { requests: 1, routes: [route('GET /a', 1)] }), mirror }], 0);
+      expect(after.since('web', 10)[0]).toMatchObject({ mirror, arms: { stable: { routes: [{ requests: 1 }] } } });
+    });
+
+    it('are kept by route for two minutes, and as sums for longer', () => {
+      const counts = new MergedCounts();
+      counts.join('a', 0);
+      for (let at = 1; at <= keptWithRoutes + 10; at += 1)
+        counts.report('a', at, [{ ...second(at, { requests: 1, routes: [route('GET /a', 1)] }), mirror }], at);
+      const seconds = counts.since('web', 0);
+      expect(requests(seconds)).toBe(keptWithRoutes + 10);
+      expect(seconds.map(({ arms }) => arms.stable.routes !== undefined)).toEqual(
+        seconds.map(({ second: at }) => at > 10),
+      );
+      expect(seconds.every((one) => one.mirror?.pairs === 2)).toBe(true);
+    });
+
+    it('of the second that is not over are added up, too', () => {
+      const part = { ...second(10, { requests: 1, routes: [route('GET /a', 1)] }), mirror };
+      const sum = addCurrent([
+        { soFar: part, passedMs: 100 },
+        { soFar: part, passedMs: 200 },
+      ]);
+      expect(sum?.soFar.arms.stable.routes).toMatchObject([{ route: 'GET /a', requests: 2 }]);
+      expect(sum?.soFar.mirror?.pairs).toBe(4);
+    });
   });
 });

@@ -1,7 +1,11 @@
-import type { ArmSecond, CurrentSecond, LatencyCounts, TrafficSecond } from '../../core/traffic.ts';
+import { addMirrors } from '../../core/mirror-counts.ts';
+import { mergeRouteDetail, routeDetail, type RouteDetail } from '../../core/route-counts.ts';
+import type { ArmSecond, CurrentSecond, LatencyCounts, MirrorSecond, TrafficSecond } from '../../core/traffic.ts';
 
 /** Seconds that are kept after they were closed. */
 const keptSeconds = 16 * 60;
+/** Of these, the latest that are kept with what they have by route: it is many times as much. */
+export const keptWithRoutes = 120;
 /** Milliseconds that a second waits for a worker that does not report. */
 const deadlineMs = 2_000;
 
@@ -11,12 +15,16 @@ interface FlatArm {
   /** Bucket, count, bucket, count ... ascending. */
   readonly latency: readonly number[];
   readonly waiting: readonly number[];
+  /** Absent when nothing was counted by route, or it is not kept any more. */
+  readonly detail?: RouteDetail;
 }
 
 interface FlatSecond {
   readonly second: number;
   readonly stable: FlatArm | null;
   readonly candidate: FlatArm | null;
+  /** Absent when nothing was mirrored. */
+  readonly mirror?: MirrorSecond;
 }
 
 /** What a supervisor hands to the next one; plain JSON. */
@@ -132,9 +140,7 @@ export class MergedCounts {
     let { to } = member;
     for (const second of seconds) {
       to = Math.max(to, second.second);
-      const { stable, candidate } = second.arms;
-      const counts = { second: second.second, stable: flatArm(stable), candidate: flatArm(candidate) };
-      this.#add(second.service, counts, now);
+      this.#add(second.service, flatSecond(second), now);
     }
     this.#members.set(worker, { to, report });
     this.close(now);
@@ -168,7 +174,7 @@ export class MergedCounts {
     if (second <= this.#closedTo) {
       // How long requests waited at the end of that second says nothing about another.
       const late = { ...counts, stable: withoutWaiting(counts.stable), candidate: withoutWaiting(counts.candidate) };
-      if (late.stable === null && late.candidate === null) return;
+      if (late.stable === null && late.candidate === null && late.mirror === undefined) return;
       const before = this.#carried.get(service);
       this.#carried.set(service, before === undefined ? late : addSeconds(before, late));
       return;
@@ -187,6 +193,7 @@ export class MergedCounts {
     this.#carried.delete(service);
     const closed = this.#closed.get(service) ?? [];
     closed.push(carried === undefined ? counts : addSeconds(counts, carried));
+    forgetRoutes(closed, closed.length - 1 - keptWithRoutes);
     // Trimmed in lumps: cutting one off each second would copy the array each second.
     this.#closed.set(service, closed.length > keptSeconds + 64 ? closed.slice(-keptSeconds) : closed);
   }
@@ -201,24 +208,51 @@ export function addCurrent(parts: readonly CurrentSecond[]): CurrentSecond | nul
   const same = parts.filter(({ soFar }) => soFar.second === second);
   const [first] = same;
   if (first === undefined) return null;
-  const soFar = same
-    .map(({ soFar: { arms } }) => ({ second, stable: flatArm(arms.stable), candidate: flatArm(arms.candidate) }))
-    .reduce(addSeconds);
+  const soFar = same.map(({ soFar }) => flatSecond(soFar)).reduce(addSeconds);
   return {
     soFar: expandSecond(first.soFar.service, soFar),
     passedMs: Math.min(...same.map(({ passedMs }) => passedMs)),
   };
 }
 
-const addSeconds = (a: FlatSecond, b: FlatSecond): FlatSecond => ({
-  second: a.second,
-  stable: addArms(a.stable, b.stable),
-  candidate: addArms(a.candidate, b.candidate),
+function addSeconds(a: FlatSecond, b: FlatSecond): FlatSecond {
+  const detail = mergeRouteDetail([detailOf(a), detailOf(b)]);
+  const mirror =
+    a.mirror === undefined || b.mirror === undefined ? (a.mirror ?? b.mirror) : addMirrors(a.mirror, b.mirror);
+  return {
+    second: a.second,
+    stable: addArms(a.stable, b.stable, detail.stable),
+    candidate: addArms(a.candidate, b.candidate, detail.candidate),
+    ...(mirror === undefined ? {} : { mirror }),
+  };
+}
+
+const detailOf = ({
+  stable,
+  candidate,
+}: FlatSecond): { readonly stable: RouteDetail; readonly candidate: RouteDetail } => ({
+  stable: stable?.detail ?? {},
+  candidate: candidate?.detail ?? {},
 });
 
-function addArms(a: FlatArm | null, b: FlatArm | null): FlatArm | null {
-  if (a === null) return b;
-  if (b === null) return a;
+function forgetRoutes(closed: FlatSecond[], at: number): void {
+  const one = closed[at];
+  if (one?.stable?.detail === undefined && one?.candidate?.detail === undefined) return;
+  closed[at] = { ...one, stable: withoutDetail(one.stable), candidate: withoutDetail(one.candidate) };
+}
+
+function withoutDetail(arm: FlatArm | null): FlatArm | null {
+  if (arm === null) return null;
+  const { detail: _, ...rest } = arm;
+  return rest;
+}
+
+/** @param detail of both */
+function addArms(a: FlatArm | null, b: FlatArm | null, detail: RouteDetail): FlatArm | null {
+  const one = a ?? b;
+  if (one === null) return null;
+  const withDetail = detail.routes === undefined && detail.failures === undefined ? {} : { detail };
+  if (a === null || b === null) return { ...one, ...withDetail };
   return {
     counts: [
       a.counts[0] + b.counts[0],
@@ -228,6 +262,7 @@ function addArms(a: FlatArm | null, b: FlatArm | null): FlatArm | null {
     ],
     latency: addBuckets(a.latency, b.latency),
     waiting: addBuckets(a.waiting, b.waiting),
+    ...withDetail,
   };
 }
 
@@ -255,6 +290,13 @@ function addBuckets(a: readonly number[], b: readonly number[]): readonly number
   return sum;
 }
 
+const flatSecond = ({ second, arms, mirror }: TrafficSecond): FlatSecond => ({
+  second,
+  stable: flatArm(arms.stable),
+  candidate: flatArm(arms.candidate),
+  ...(mirror === undefined ? {} : { mirror }),
+});
+
 function flatArm({
   requests,
   serverErrors,
@@ -262,12 +304,15 @@ function flatArm({
   clientErrors,
   latency,
   waiting = [],
+  routes = [],
+  failures = [],
 }: ArmSecond): FlatArm | null {
   if (requests === 0 && waiting.length === 0) return null;
   return {
     counts: [requests, serverErrors, gatewayErrors, clientErrors],
     latency: latency.flat(),
     waiting: waiting.flat(),
+    ...(routes.length === 0 ? {} : { detail: routeDetail(routes, failures) }),
   };
 }
 
@@ -277,10 +322,11 @@ function withoutWaiting(arm: FlatArm | null): FlatArm | null {
 
 const nothing: ArmSecond = { requests: 0, serverErrors: 0, gatewayErrors: 0, clientErrors: 0, latency: [] };
 
-const expandSecond = (service: string, { second, stable, candidate }: FlatSecond): TrafficSecond => ({
+const expandSecond = (service: string, { second, stable, candidate, mirror }: FlatSecond): TrafficSecond => ({
   service,
   second,
   arms: { stable: expandArm(stable), candidate: expandArm(candidate) },
+  ...(mirror === undefined ? {} : { mirror }),
 });
 
 function expandArm(arm: FlatArm | null): ArmSecond {
@@ -293,6 +339,7 @@ function expandArm(arm: FlatArm | null): ArmSecond {
     clientErrors,
     latency: pairs(arm.latency),
     ...(arm.waiting.length === 0 ? {} : { waiting: pairs(arm.waiting) }),
+    ...arm.detail,
   };
 }
 

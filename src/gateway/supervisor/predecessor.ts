@@ -1,4 +1,4 @@
-import type { HeldSocket, SocketHandle } from './listening-sockets.ts';
+import type { BoundSocket, SocketHandle } from '../../system/bind-socket.ts';
 import type { FromSuccessor, ToSuccessor } from './messages.ts';
 import { takeOverProtocol, type LastWords } from './raise-successor.ts';
 
@@ -6,7 +6,7 @@ export type TakeOver = Extract<ToSuccessor, { readonly kind: 'take-over' }>;
 
 /** Whoever started this supervisor to take over: the one in charge, or a worker that lost its own. */
 export class Predecessor {
-  readonly #sockets = new Map<string, HeldSocket>();
+  readonly #sockets = new Map<string, BoundSocket>();
   readonly #takeOver = Promise.withResolvers<TakeOver>();
   readonly #counts = Promise.withResolvers<LastWords>();
   #inCharge = false;
@@ -20,7 +20,7 @@ export class Predecessor {
   }
 
   /** The listening sockets by name of their listener; complete once `takeOver` has come. */
-  get sockets(): ReadonlyMap<string, HeldSocket> {
+  get sockets(): ReadonlyMap<string, BoundSocket> {
     return this.#sockets;
   }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { Log } from '../log.ts';
-import type { HeldSocket } from './listening-sockets.ts';
+import type { BoundSocket } from '../../system/bind-socket.ts';
 import type { MergedState } from './merged-counts.ts';
 import type { FromSuccessor, ToSuccessor } from './messages.ts';
 
@@ -14,7 +14,7 @@ export interface RaiseOptions {
   readonly stateDir: string;
   readonly socket: string;
   /** Listening sockets by name of their listener. */
-  readonly sockets: ReadonlyMap<string, HeldSocket>;
+  readonly sockets: ReadonlyMap<string, BoundSocket>;
   readonly takeOver: Omit<Extract<ToSuccessor, { readonly kind: 'take-over' }>, 'kind' | 'protocol'>;
   /** Asked once the new one is ready. */
   readonly last: () => Promise<LastWords>;
@@ -74,7 +74,7 @@ export function raiseSuccessor(options: RaiseOptions): Promise<number> {
     signal.addEventListener('abort', aborted, { once: true });
     child.once('error', (error) => fail(`${node} cannot be started: ${error.message}`));
     child.once('exit', (code, by) => fail(`the new supervisor ended with ${by ?? `status ${code}`}`));
-    const say = (message: ToSuccessor, held: HeldSocket | null): void => {
+    const say = (message: ToSuccessor, held: BoundSocket | null): void => {
       // Node's types know of `net.Server` alone, which would begin to accept on the other side.
       child.send(message, (held?.handle ?? undefined) as never, () => {});
     };

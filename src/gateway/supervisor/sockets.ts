@@ -1,12 +1,10 @@
 import type { GatewaySettings } from '../../core/gateway-settings.ts';
-import type { RouteInForce } from '../../core/route-table.ts';
+import { internalHostOf, type RouteInForce } from '../../core/route-table.ts';
 import type { Listener } from '../data-plane.ts';
 import { hstsHeader } from '../tls/hsts.ts';
-import { openSocket, type HeldSocket } from './listening-sockets.ts';
+import type { BoundSocket } from '../../system/bind-socket.ts';
+import { openSocket } from './listening-sockets.ts';
 import type { OfferedSocket } from './workers.ts';
-
-/** Services reach each other only from this machine. */
-const internalHost = '127.0.0.1';
 
 const internalName = (service: string): string => `internal:${service}`;
 
@@ -14,12 +12,12 @@ const internalName = (service: string): string => `internal:${service}`;
 export class Sockets {
   readonly #offered = new Map<string, OfferedSocket>();
   /** Sockets that were handed over and that nobody has claimed yet, by address. */
-  readonly #spare: Map<string, HeldSocket>;
+  readonly #spare: Map<string, BoundSocket>;
   /** The same by what they were for, where any port was wanted. */
-  readonly #spareByName: ReadonlyMap<string, HeldSocket>;
+  readonly #spareByName: ReadonlyMap<string, BoundSocket>;
 
   /** @param handedOver by name of the listener */
-  constructor(handedOver: ReadonlyMap<string, HeldSocket>) {
+  constructor(handedOver: ReadonlyMap<string, BoundSocket>) {
     this.#spareByName = handedOver;
     this.#spare = new Map([...handedOver.values()].map((socket) => [addressOf(socket.host, socket.port), socket]));
   }
@@ -62,7 +60,7 @@ export class Sockets {
   /** Opens the internal address of a service without offering it. @throws Error with the system's code */
   async openInternal({ entry }: RouteInForce): Promise<OfferedSocket> {
     const name = internalName(entry.service);
-    const socket = await this.#take(name, internalHost, entry.internalPort);
+    const socket = await this.#take(name, internalHostOf(entry), entry.internalPort);
     return { listener: { name, kind: 'internal', service: entry.service }, socket };
   }
 
@@ -91,7 +89,7 @@ export class Sockets {
     this.#offered.clear();
   }
 
-  async #take(name: string, host: string, port: number): Promise<HeldSocket> {
+  async #take(name: string, host: string, port: number): Promise<BoundSocket> {
     const same = this.#spareByName.get(name);
     const wanted = port === 0 && same?.host === host ? same.port : port;
     const address = addressOf(host, wanted);

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { CertificateHealth, GatewayHealth } from '../../core/gateway-control.ts';
 import { controlProtocol } from '../../core/gateway-control.ts';
 import type { GatewaySettings } from '../../core/gateway-settings.ts';
-import type { DrainProgress, RouteInForce, WriteStamp } from '../../core/route-table.ts';
+import { internalHostOf, type DrainProgress, type RouteInForce, type WriteStamp } from '../../core/route-table.ts';
 import type { CurrentSecond, TrafficSecond } from '../../core/traffic.ts';
 import type { DayKey } from '../edge/day-key.ts';
 import type { Log } from '../log.ts';
@@ -368,7 +368,8 @@ export class Supervisor {
   async #openFor(route: RouteInForce): Promise<OfferedSocket | null> {
     const { sockets } = this.#options;
     const before = sockets.internal(route.entry.service);
-    if (before?.socket.port === route.entry.internalPort) return null;
+    if (before?.socket.port === route.entry.internalPort && before.socket.host === internalHostOf(route.entry))
+      return null;
     const opened = await sockets.openInternal(route);
     sockets.offer(opened);
     try {

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { WorkerHealth, WorkerLoad } from '../../core/gateway-control.ts';
 import { JsonLines } from './json-lines.ts';
 import type { FromWorker, Question, SocketForWorker, ToWorker, WorkerAnswer } from './messages.ts';
-import type { SocketHandle } from './listening-sockets.ts';
+import type { SocketHandle } from '../../system/bind-socket.ts';
 
 /** The worker was asked and has died, or did not answer in time. */
 export class WorkerSilent extends Error {}

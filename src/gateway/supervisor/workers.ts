@@ -8,7 +8,7 @@ import type { Listener } from '../data-plane.ts';
 import type { DayKey } from '../edge/day-key.ts';
 import type { Log } from '../log.ts';
 import { isGateway } from '../state-folder.ts';
-import type { HeldSocket } from './listening-sockets.ts';
+import type { BoundSocket } from '../../system/bind-socket.ts';
 import type { MergedCounts } from './merged-counts.ts';
 import { workerProtocol, type Assignment, type FromWorker, type Question, type WorkerAnswer } from './messages.ts';
 import { WorkerLink, WorkerSilent } from './worker-link.ts';
@@ -26,10 +26,15 @@ const silentLimit = 10;
 /** Milliseconds; a worker that died younger is started again with a growing pause. */
 const youngMs = 5_000;
 const longestPauseMs = 5_000;
+/**
+ * V8 lets the young generation grow to 32 MB under load, and takes it back with the next full collection, minutes later: a
+ * sawtooth of 60 MB in a process that lives on 15. One size all the time is flat; with 4 MB p99 is worse (docs/benchmarks.md).
+ */
+const youngGeneration = ['--min-semi-space-size=8', '--max-semi-space-size=8'];
 
 export interface OfferedSocket {
   readonly listener: Listener;
-  readonly socket: HeldSocket;
+  readonly socket: BoundSocket;
 }
 
 export interface WorkersOptions {
@@ -327,6 +332,7 @@ export class Workers {
     const child = spawn(
       process.execPath,
       [
+        ...youngGeneration,
         program,
         '--state-dir',
         stateDir,

@@ -1,6 +1,6 @@
 import net, { type Server } from 'node:net';
 import type { DataPlane, Listener } from '../data-plane.ts';
-import type { HeldSocket, SocketHandle } from '../supervisor/listening-sockets.ts';
+import type { BoundSocket, SocketHandle } from '../../system/bind-socket.ts';
 import type { SocketForWorker } from '../supervisor/messages.ts';
 
 /** Connections that wait in the kernel until a worker takes them; shared by all workers. */
@@ -10,7 +10,7 @@ const lateMs = 3_000;
 
 interface Handed {
   readonly listener: Listener;
-  readonly held: HeldSocket;
+  readonly held: BoundSocket;
 }
 
 interface Open extends Handed {
@@ -34,7 +34,7 @@ export class HandedSockets {
   }
 
   /** What this worker listens on, by name. */
-  get held(): ReadonlyMap<string, HeldSocket> {
+  get held(): ReadonlyMap<string, BoundSocket> {
     return new Map([...this.#open].map(([name, { held }]) => [name, held]));
   }
 

@@ -8,8 +8,12 @@ export interface ViewFacts {
   readonly startedAt: number;
   book(leg: number): TrafficBook | null;
   seen(leg: number): Seen | null;
+  /** Metrics of a leg that cannot be asked now, in words. */
+  metricNotes(leg: number): readonly string[];
   /** What keeps every deployment from going on, whatever it waits for itself. */
   readonly storeTrouble: string | null;
+  /** How far the migrations of a service are; null when none are under way. */
+  migrating(service: string): string | null;
   /** Public address of a service; null when it has none. */
   url(service: string): string | null;
   /** How a release is called by people: the first line of its commit's message. */
@@ -50,7 +54,11 @@ export function deploymentView(state: DeploymentState, facts: ViewFacts): Deploy
 
 /** Without a journal nothing is done, so that is what it waits for. */
 function waits(state: DeploymentState, facts: ViewFacts): string | null {
-  const own = waitsFor(state, facts.now, (leg) => facts.seen(leg));
+  const { plan } = state;
+  const told = waitsFor(state, facts.now, (leg) => facts.seen(leg));
+  const how = plan.legs.flatMap(({ service }) => facts.migrating(service) ?? []);
+  const own =
+    state.phase === 'migrating' && told === 'migrations' && how.length > 0 ? `migrations: ${how.join('; ')}` : told;
   if (facts.storeTrouble === null || isFinal(state.phase)) return own;
   return `the store, nothing is started or moved meanwhile: ${facts.storeTrouble}`;
 }
@@ -79,7 +87,7 @@ function legView(state: DeploymentState, index: number, facts: ViewFacts): LegVi
     ready: leg.candidateReady,
     instances: plan.instances,
     stableReady: leg.stableReady,
-    note: leg.candidateNote,
+    note: leg.candidateNote ?? (facts.metricNotes(index).join('; ') || null),
     verdict: leg.verdict,
     evidence: leg.evidence,
     traffic: book === null ? null : { stable: armView(book, 'stable'), candidate: armView(book, 'candidate') },

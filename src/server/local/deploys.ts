@@ -10,6 +10,7 @@ import { dependencyOrder } from '../../core/rollout/train.ts';
 import type { Environment, Strategy } from '../../core/spec/platform.ts';
 import type { Name } from '../../core/units/quantities.ts';
 import type { Engine } from '../../engine/engine.ts';
+import type { MigrationDesk } from './migration-desk.ts';
 import { checkRouteIsFree, type FindRelease } from './route-owners.ts';
 import {
   ConfigurationMissingError,
@@ -24,6 +25,8 @@ export interface DeployParts {
   readonly catalog: ReleaseCatalog;
   readonly claims: Claims;
   readonly release: FindRelease;
+  /** Whether a release could run on the database as it is. */
+  readonly migrations: Pick<MigrationDesk, 'check'>;
   view(state: DeploymentState): DeploymentView;
 }
 
@@ -55,6 +58,7 @@ export async function deploy(
     ]);
   }
   const { order, kind, strategy, force } = request;
+  await checkDatabase(parts, environment, releases, kind);
   return begin(parts, { environment, releases, order, kind, strategy, force, by });
 }
 
@@ -81,6 +85,7 @@ export async function rollback(
     releases.push(await parts.catalog.get(target, service as Name));
   }
   if (releases.length === 0) throw new NothingToRollBackError(null, environment.name);
+  await checkDatabase(parts, environment, releases, 'rollback');
   const order = releases.length > 1 ? 'together' : 'separate';
   return begin(parts, { environment, releases, order, kind: 'rollback', strategy: null, force: false, by });
 }
@@ -95,11 +100,27 @@ export async function again(
   const releases: Release[] = [];
   for (const leg of state.plan.legs) releases.push(await parts.catalog.get(leg.candidate.release, leg.service as Name));
   const { kind, order } = state.plan;
+  await checkDatabase(parts, environment, releases, kind);
   const [first] = state.plan.legs;
   const wish: Wish = { environment, releases, order, kind, strategy: first?.strategy ?? null, force: true, by };
   const { deployments } = begin(parts, releases.length === 1 ? { ...wish, order: 'separate' } : wish);
   return deployments[0] ?? null;
 }
+
+/** @throws OldFormGoneError, MigrationUndoneError: before anything has begun */
+async function checkDatabase(
+  { migrations }: DeployParts,
+  { name }: Environment,
+  releases: readonly Release[],
+  kind: PlanRequest['kind'],
+): Promise<void> {
+  for (const release of releases) {
+    const service = release.config[name];
+    if (service !== undefined) await migrations.check(name, service, release, kind, never);
+  }
+}
+
+const never = new AbortController().signal;
 
 const deployedServices = (ledger: Ledger, environment: Environment): readonly string[] =>
   Object.keys(environment.services).filter((service) => ledger.record(environment.name, service).live !== null);

@@ -4,15 +4,20 @@ import type { Environment, Platform } from '../../core/spec/platform.ts';
 import type { ResourceDriver } from '../../drivers/resource/resource.ts';
 import { createResourceDriver } from '../../drivers/resource/registry.ts';
 import type { RouterEvent } from '../../drivers/router/router.ts';
-import { runtimes } from '../../drivers/runtime/registry.ts';
+import { NoMigrationsError } from '../../errors.ts';
+import type { ImageSupply } from '../../drivers/runtime/docker/image-supply.ts';
 import { createSecrets } from '../../drivers/secrets/registry.ts';
 import { resolveSecret } from '../../drivers/secrets/resolve.ts';
 import type { Secrets } from '../../drivers/secrets/secrets.ts';
 import type { EnvironmentParts } from '../../engine/environment.ts';
 import { createConfiguration, resource } from './configuration.ts';
+import type { MigrationDesk } from './migration-desk.ts';
+import type { MigrationProgressBook } from './migration-progress.ts';
+import { openRuntime } from './environment-runtime.ts';
 import { openRouter, type EnvironmentGateway } from './environment-router.ts';
 import type { PortBook } from './port-book.ts';
 import { keepResource } from './resource-keeper.ts';
+import { keepPrometheusTargets, prometheusTargetsFile } from './prometheus-targets.ts';
 import { notAsDeclared, type RouterEdge } from './router-edge.ts';
 import { smokeTests } from './smoke-tests.ts';
 
@@ -40,9 +45,15 @@ export interface OpenOptions {
   readonly platform: () => Platform;
   readonly stateDir: string;
   readonly ports: PortBook;
+  /** For targets that run containers. */
+  readonly images: ImageSupply;
   readonly log: (line: string) => void;
   /** Told what befalls the router without being asked for. */
   readonly onRouterEvent: (event: RouterEvent) => void;
+  readonly migrations: Pick<MigrationDesk, 'check' | 'applied'>;
+  readonly progress: MigrationProgressBook;
+  /** Path of the metrics of a release in this environment; null when it has none. */
+  readonly metricsPath: (release: string) => string | null;
 }
 
 /** Share of the declared ports that is kept for internal addresses and resources; instances get the rest. */
@@ -69,12 +80,22 @@ export async function openEnvironment(options: OpenOptions, signal: AbortSignal)
     directory: join(options.stateDir, 'secrets'),
     now: () => Date.now(),
   });
+  // First, since it says where instances reach this machine: resources and routers listen there.
+  const runtime = await openRuntime(target, {
+    platform: options.platform().name,
+    environment: name,
+    folder,
+    ports: { from: target.ports.from, to: Math.max(target.ports.from, target.ports.to - fixed) },
+    images: options.images,
+  });
+  for (const limitation of await runtime.limitations()) log(`${name}: ${limitation}`);
   const resources = new Map<string, ResourceDriver>();
   for (const [key, wanted] of Object.entries(declared().resources)) {
     const driver = createResourceDriver(wanted, {
       environment: name,
       directory: join(folder, 'resources', key),
       cacheDirectory: join(options.stateDir, 'cache'),
+      host: runtime.machine,
       port: await ports.assign(name, `resource/${key}`, fixedRange),
       secret: (wantedSecret) =>
         resolveSecret(secrets, {
@@ -93,11 +114,13 @@ export async function openEnvironment(options: OpenOptions, signal: AbortSignal)
   };
   for (const service of Object.keys(declared().services)) await ensureAddress(service);
 
-  const runtime = await runtimes[target.kind]({
-    stateDir: join(folder, 'runtime'),
-    ports: { from: target.ports.from, to: Math.max(target.ports.from, target.ports.to - fixed) },
+  const leaveTargets = keepPrometheusTargets({
+    file: prometheusTargetsFile(folder),
+    environment: name,
+    runtime,
+    metricsPath: options.metricsPath,
+    log,
   });
-  for (const limitation of await runtime.limitations()) log(`${name}: ${limitation}`);
   const routing = await openRouter(
     () => declared().target,
     folder,
@@ -111,6 +134,7 @@ export async function openEnvironment(options: OpenOptions, signal: AbortSignal)
   };
   const configuration = createConfiguration({
     resources,
+    machine: runtime.machine,
     internalPort,
     dataFolder: async (service) => {
       const dataFolder = join(folder, 'data', service);
@@ -155,17 +179,23 @@ export async function openEnvironment(options: OpenOptions, signal: AbortSignal)
       ensureAddress,
       smoke: smokeTests,
       migrations: {
-        async expand(service, release, artifactDir, abort) {
+        check: (service, release, kind, abort) => options.migrations.check(name, service, release, kind, abort),
+        async apply(service, release, artifactDir, abort) {
           const { migrations } = service.gates;
           if (migrations === null) return [];
-          const report = await resource({ resources }, migrations.resource).migrate(
-            { directory: join(artifactDir, migrations.directory), phase: 'expand', release: release.id },
-            abort,
-            (progress) =>
-              log(
-                `${name}: ${service.name}: migration ${progress.kind}${'file' in progress ? ` ${progress.file}` : ''}`,
-              ),
-          );
+          const runner = resource({ resources }, migrations.resource).migrations;
+          if (runner === null)
+            throw new NoMigrationsError(service.name, name, `has no database ${migrations.resource} to migrate`);
+          const progress = options.progress.follow(name, service.name);
+          const request = {
+            directory: join(artifactDir, migrations.directory),
+            schema: migrations.schema ?? null,
+            kinds: ['expand', 'migrate'],
+            only: null,
+            release: release.id,
+          } as const;
+          const report = await runner.apply(request, abort, progress.tell).finally(progress.end);
+          options.migrations.applied(name, service, report.applied);
           return report.applied.map(({ file }) => file);
         },
       },
@@ -173,13 +203,16 @@ export async function openEnvironment(options: OpenOptions, signal: AbortSignal)
     async close() {
       await leaveResources();
       await routing.close();
+      await leaveTargets();
       await runtime.close();
     },
     async stop(abort) {
       await leaveResources();
-      await runtime.close();
+      await leaveTargets();
       await routing.stop();
       for (const driver of resources.values()) await driver.stop(abort);
+      await runtime.dismantle(abort);
+      await runtime.close();
     },
   };
 }

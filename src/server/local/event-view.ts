@@ -11,6 +11,7 @@ import {
 } from '../../engine/entries.ts';
 import type { Entry } from '../../store/journal.ts';
 import { MAINTENANCE, type MaintenanceDecision } from './maintenance-book.ts';
+import { MIGRATIONS, migrationEntryInWords, type MigrationEntry } from './migration-book.ts';
 import { PORT_ASSIGNED, type PortAssignment } from './port-book.ts';
 
 /** A journal entry as the API shows it. `planOf`: the plan of the deployment whose stream it is in. */
@@ -41,15 +42,18 @@ export type JournaledRouterEvent = Readonly<Record<'environment' | 'kind' | 'mes
 const routerEventOf = (entry: Entry): JournaledRouterEvent | null =>
   entry.kind === ROUTER_EVENT ? (entry.body as unknown as JournaledRouterEvent) : null;
 
-const decisionOf = (entry: Entry): MaintenanceDecision | JournaledRemoval | null =>
-  entry.kind === MAINTENANCE
-    ? (entry.body as unknown as MaintenanceDecision)
-    : entry.kind === REMOVED
-      ? (entry.body as unknown as JournaledRemoval)
-      : null;
+const decisionOf = (entry: Entry): MaintenanceDecision | JournaledRemoval | MigrationEntry | null =>
+  entry.kind === MIGRATIONS
+    ? (entry.body as unknown as MigrationEntry)
+    : entry.kind === MAINTENANCE
+      ? (entry.body as unknown as MaintenanceDecision)
+      : entry.kind === REMOVED
+        ? (entry.body as unknown as JournaledRemoval)
+        : null;
 
 function worldText(entry: Entry): string {
   const decision = decisionOf(entry);
+  if (decision !== null && 'what' in decision) return migrationEntryInWords(decision);
   if (decision !== null) {
     const { service, environment, by } = decision;
     if (!('on' in decision)) return `${service} is taken away from ${environment}, by ${by}`;
@@ -97,7 +101,7 @@ function effectName(entry: Entry, id: string): string {
     case 'smoke':
       return 'smoke tests';
     case 'route':
-      return `${about.weight} % to the candidate`;
+      return about.mirror === true ? 'copies to the candidate, no user' : `${about.weight} % to the candidate`;
     case 'unroute':
       return 'route taken away';
     case 'adopt':

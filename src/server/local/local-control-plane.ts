@@ -5,29 +5,39 @@ import type { Claims } from '../../build/claims.ts';
 import type { ReleaseCatalog } from '../../build/release-catalog.ts';
 import type { Release, ReleaseId } from '../../core/release/release.ts';
 import { isFinal, type DeploymentState } from '../../core/rollout/state.ts';
-import { withoutPort } from '../../core/spec/placeholders.ts';
 import type { Environment, Platform } from '../../core/spec/platform.ts';
 import type { Name } from '../../core/units/quantities.ts';
 import type { RunningEngine } from '../../engine/start.ts';
-import { NotDeployedError, NotRoutedError, OperationRefusedError, UnknownNameError } from '../../errors.ts';
+import { NotRoutedError, OperationRefusedError, UnknownNameError } from '../../errors.ts';
 import type { Journal } from '../../store/journal.ts';
 import type { ControlPlane } from '../control-plane.ts';
 import { buildServices } from './builds.ts';
-import { secretsOf } from './configuration.ts';
 import { again, deploy, rollback, type DeployParts } from './deploys.ts';
 import { foundGateway, gatewayView, renewCertificates, routerWarnings, soon, upgradeGateway } from './gateway-view.ts';
 import { deploymentView } from './deployment-view.ts';
 import type { OpenEnvironment } from './environments.ts';
 import { doctor } from './doctor.ts';
 import { eventView } from './event-view.ts';
+import { defaultEnvironment, findEnvironment, findService } from './find-declared.ts';
+import { forecast } from './forecast.ts';
+import { evidenceOf } from './evidence.ts';
+import { explainDeployment } from './explanation.ts';
+import { scanImages } from './image-scans.ts';
+import type { ImageShelf } from './image-shelf.ts';
 import type { MaintenanceBook } from './maintenance-book.ts';
+import type { MigrationDesk } from './migration-desk.ts';
+import { migrationVerbs } from './migration-verbs.ts';
+import type { MigrationProgressBook } from './migration-progress.ts';
 import { mergeStreams } from './merge-streams.ts';
 import type { Notice } from './notice.ts';
+import { runOneOff } from './one-off.ts';
+import { secretViews } from './secret-views.ts';
 import { targetInForce } from './router-edge.ts';
 import { startUrl, type StartAt } from './start-url.ts';
 import { maintenanceView, serviceStatus } from './status-view.ts';
 import { removeService, undeclaredServices } from './removal.ts';
 import type { ReleaseShelf } from './release-shelf.ts';
+import { releaseView } from './release-view.ts';
 
 export interface LocalParts {
   readonly projectDir: string;
@@ -38,8 +48,13 @@ export interface LocalParts {
   readonly catalog: ReleaseCatalog;
   readonly claims: Claims;
   readonly shelf: ReleaseShelf;
+  readonly images: ImageShelf;
   readonly running: RunningEngine;
+  /** Damaged files that were set aside since the start, in words. */
+  readonly setAside: readonly string[];
   readonly maintenance: MaintenanceBook;
+  readonly migrations: MigrationDesk;
+  readonly progress: MigrationProgressBook;
   /** Given on every change of a deployment. */
   readonly changes: Notice;
   /** The declaration as it was last read. */
@@ -66,6 +81,9 @@ const never = new AbortController().signal;
 export class LocalControlPlane implements ControlPlane {
   readonly #parts: LocalParts;
   readonly #deploys: DeployParts;
+  readonly migrations: ControlPlane['migrations'];
+  readonly contractMigrations: ControlPlane['contractMigrations'];
+  readonly undoMigrations: ControlPlane['undoMigrations'];
 
   constructor(parts: LocalParts) {
     this.#parts = parts;
@@ -75,9 +93,25 @@ export class LocalControlPlane implements ControlPlane {
       engine: running.engine,
       catalog,
       claims,
+      migrations: parts.migrations,
       release: (id) => (shelf.has(id) ? shelf.get(id as ReleaseId) : null),
       view: (state) => this.#view(state),
     };
+    const verbs = migrationVerbs({
+      desk: parts.migrations,
+      changes: parts.changes,
+      environment: async (name) => {
+        await parts.refresh();
+        const environment = this.#environment(name);
+        await parts.open(environment.name, never);
+        return environment;
+      },
+    });
+    ({
+      migrations: this.migrations,
+      contractMigrations: this.contractMigrations,
+      undoMigrations: this.undoMigrations,
+    } = verbs);
   }
 
   info: ControlPlane['info'] = async () => {
@@ -91,7 +125,7 @@ export class LocalControlPlane implements ControlPlane {
       platform: platform.name,
       projectDir: parts.projectDir,
       stateDir: parts.stateDir,
-      defaultEnvironment: this.#defaultEnvironment(),
+      defaultEnvironment: defaultEnvironment(this.#parts.platform()),
       environments: Object.values(platform.environments).map((environment) => ({
         name: environment.name,
         url: startUrl(this.#inForce(environment)),
@@ -114,7 +148,7 @@ export class LocalControlPlane implements ControlPlane {
       const environment = this.#environment(key);
       const open = opened().get(key);
       // An environment that nobody has opened or deployed to says nothing, unless it is asked for by name.
-      const silent = open === undefined && name === null && key !== this.#defaultEnvironment();
+      const silent = open === undefined && name === null && key !== defaultEnvironment(this.#parts.platform());
       for (const service of [...Object.keys(environment.services), ...undeclaredServices(running, environment)]) {
         if (silent && running.ledger.record(key, service).live === null) continue;
         services.push(
@@ -141,7 +175,7 @@ export class LocalControlPlane implements ControlPlane {
         });
       }
     }
-    return { platform: platform().name, services, resources, notes: [...running.troubles(), ...warnings] };
+    return { platform: platform().name, services, resources, notes: [...this.#notes(), ...warnings] };
   };
 
   gateway: ControlPlane['gateway'] = async (name) => {
@@ -176,6 +210,16 @@ export class LocalControlPlane implements ControlPlane {
   };
 
   deployment: ControlPlane['deployment'] = async (id) => this.#view(this.#find(id));
+
+  forecast: ControlPlane['forecast'] = async (name, request, signal) => {
+    await this.#parts.refresh();
+    return forecast(this.#parts, this.#environment(name), request, signal);
+  };
+
+  evidence: ControlPlane['evidence'] = async (id) =>
+    evidenceOf(this.#find(id), this.#parts.running.evidence, this.#parts.stateDir);
+
+  explanation: ControlPlane['explanation'] = (id, signal) => explainDeployment(this.#find(id), this.#parts, signal);
 
   deploy: ControlPlane['deploy'] = async (request, by) => {
     await this.#parts.refresh();
@@ -220,7 +264,7 @@ export class LocalControlPlane implements ControlPlane {
   };
 
   releases: ControlPlane['releases'] = async (service) => {
-    if (service !== null) this.#service(this.#environment(null), service);
+    if (service !== null) findService(this.#environment(null), service);
     return (await this.#parts.catalog.list(service as Name | null)).map(({ release }) => this.#releaseView(release));
   };
 
@@ -229,7 +273,7 @@ export class LocalControlPlane implements ControlPlane {
     const platform = await this.#parts.reload(signal);
     const environment = this.#environment(request.environment);
     const wanted = request.services.length === 0 ? Object.keys(environment.services) : request.services;
-    const services = wanted.map((service) => this.#service(environment, service).name);
+    const services = wanted.map((service) => findService(environment, service).name);
     const view = (release: Release): ReleaseView => this.#releaseView(release);
     const onRelease = (release: Release): void => shelf.add(release);
     const built = await buildServices(
@@ -280,40 +324,20 @@ export class LocalControlPlane implements ControlPlane {
         yield { ...line, environment: environment.name, service };
       }
     });
-    for (const service of services) this.#service(environment, service);
+    for (const service of services) findService(environment, service);
     yield* mergeStreams(streams);
   }
 
-  run: ControlPlane['run'] = async (request, _by, onOutput, signal) => {
-    const environment = this.#environment(request.environment);
-    const service = this.#service(environment, request.service);
-    const { catalog, running, claims, shelf } = this.#parts;
-    const { parts } = await this.#parts.open(environment.name, signal);
-    const wanted = request.release ?? running.ledger.record(environment.name, service.name).live?.release;
-    if (wanted === undefined) throw new NotDeployedError(service.name, environment.name);
-    const release = await catalog.get(wanted, service.name);
-    const letGo = claims.use(release.id);
-    try {
-      const declared = running.environment(environment.name).slots.service(release.id, service.name);
-      return await parts.runtime.run(
-        {
-          id: `run-${service.name}-${Date.now().toString(36)}`,
-          artifactDir: await shelf.unpack(release, signal),
-          command: request.command,
-          environment: withoutPort(await parts.configuration.variables(declared, signal)),
-          onOutput,
-        },
-        signal,
-      );
-    } finally {
-      letGo();
-    }
-  };
+  run: ControlPlane['run'] = (request, _by, onOutput, signal) =>
+    runOneOff(this.#parts, this.#environment(request.environment), request, onOutput, signal);
+
+  scanImages: ControlPlane['scanImages'] = (request, onProgress, signal) =>
+    scanImages(this.#parts, this.#environment(request.environment), request, onProgress, signal);
 
   maintenance: ControlPlane['maintenance'] = async (name, serviceName, request, by) => {
     await this.#parts.refresh();
     const environment = this.#environment(name);
-    const service = this.#service(environment, serviceName);
+    const service = findService(environment, serviceName);
     if (request.kind === 'on' && service.route === null) throw new NotRoutedError(service.name, environment.name);
     await this.#parts.open(environment.name, never);
     const { maintenance, running, changes } = this.#parts;
@@ -343,17 +367,7 @@ export class LocalControlPlane implements ControlPlane {
     await this.#parts.refresh();
     const environment = this.#environment(name);
     const { secrets } = await this.#parts.open(environment.name, never);
-    const set = new Map((await secrets.list()).map((info) => [info.name, info]));
-    const users = new Map<string, string[]>([...set.keys()].map((key) => [key, []]));
-    for (const service of Object.values(environment.services)) {
-      for (const key of secretsOf(service)) users.set(key, [...(users.get(key) ?? []), service.name]);
-    }
-    return [...users].map(([key, usedBy]) => ({
-      environment: environment.name,
-      name: key,
-      setAt: set.get(key)?.updatedAt ?? null,
-      usedBy,
-    }));
+    return secretViews(environment, secrets);
   };
 
   setSecret: ControlPlane['setSecret'] = async (name, key, value) => {
@@ -401,6 +415,12 @@ export class LocalControlPlane implements ControlPlane {
     return { stopped, controlPlaneEnds: request.environment === null };
   };
 
+  /** What is not as it should be, whatever the environment. */
+  #notes(): readonly string[] {
+    const { running, setAside } = this.#parts;
+    return [...running.troubles(), ...setAside, ...running.analyst.allNotes()];
+  }
+
   #view(state: DeploymentState): DeploymentView {
     const { running, shelf } = this.#parts;
     const { id, environment } = state.plan;
@@ -410,34 +430,16 @@ export class LocalControlPlane implements ControlPlane {
       startedAt: this.#parts.startedAtOf(id),
       book: (leg) => running.analyst.book(id, leg),
       seen: (leg) => running.analyst.seen(id, leg),
+      metricNotes: (leg) => running.analyst.notes(id, leg),
       storeTrouble: running.storeTrouble(),
+      migrating: (service) => this.#parts.progress.find(environment, service),
       url: (service) => (declared === undefined ? null : this.#url(declared, service)),
       subject: (release) => (shelf.has(release) ? shelf.get(release as ReleaseId).subject : release),
     });
   }
 
   #releaseView(release: Release): ReleaseView {
-    const deployedIn: ReleaseView['deployedIn'][number][] = [];
-    for (const { environment, service, record } of this.#parts.running.ledger.records()) {
-      if (service !== release.service) continue;
-      if (record.live?.release === release.id) deployedIn.push({ environment, slot: record.live.slot, role: 'stable' });
-      if (record.warm?.release === release.id) deployedIn.push({ environment, slot: record.warm.slot, role: 'warm' });
-    }
-    const { id, artifact, artifactBytes, configuration, commit, subject, dirty, builder, builtAt } = release;
-    const { service } = release;
-    return {
-      id,
-      service,
-      artifact,
-      artifactBytes,
-      configuration,
-      commit,
-      subject,
-      dirty,
-      builder,
-      builtAt,
-      deployedIn,
-    };
+    return releaseView(release, this.#parts.running.ledger);
   }
 
   #find(asked: string): DeploymentState {
@@ -453,21 +455,7 @@ export class LocalControlPlane implements ControlPlane {
   }
 
   #environment(name: string | null): Environment {
-    const { environments } = this.#parts.platform();
-    const wanted = name ?? this.#defaultEnvironment();
-    const environment = environments[wanted];
-    if (environment === undefined) throw new UnknownNameError('environment', wanted, Object.keys(environments));
-    return environment;
-  }
-
-  #defaultEnvironment(): string {
-    return defaultEnvironment(this.#parts.platform());
-  }
-
-  #service(environment: Environment, name: string) {
-    const service = environment.services[name];
-    if (service === undefined) throw new UnknownNameError('service', name, Object.keys(environment.services));
-    return service;
+    return findEnvironment(this.#parts.platform(), name);
   }
 
   /** What the live release of a service declares; null when there is none. */
@@ -491,10 +479,4 @@ export class LocalControlPlane implements ControlPlane {
     const host = route.hosts.find((pattern) => !pattern.startsWith('*'));
     return `${startUrl(this.#inForce(environment), host)}${path === '/' ? '' : path}`;
   }
-}
-
-/** What a request without environment means: `development`, or the first one that is declared. */
-export function defaultEnvironment(platform: Platform): string {
-  const names = Object.keys(platform.environments);
-  return names.includes('development') ? 'development' : (names[0] ?? 'development');
 }

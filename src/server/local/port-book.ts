@@ -1,4 +1,4 @@
-import { isPortFree } from '../../drivers/runtime/process/ports.ts';
+import { isPortFree } from '../../drivers/runtime/supervision/ports.ts';
 import { CapacityError } from '../../errors.ts';
 
 /** Kind of the journal's entry for a port that has been given out. */

@@ -2,6 +2,7 @@ import type { ArtifactStore } from '../../build/artifact-store.ts';
 import type { ReleaseCatalog } from '../../build/release-catalog.ts';
 import type { Release, ReleaseId } from '../../core/release/release.ts';
 import type { Releases } from '../../engine/environment.ts';
+import type { Digest } from '../../core/units/quantities.ts';
 import { ReleaseNotFoundError } from '../../errors.ts';
 
 /** The releases of the catalog, in memory, with their artifacts: releases never change, so a copy is never stale. */
@@ -35,6 +36,12 @@ export class ReleaseShelf implements Releases {
     const release = this.#byId.get(id);
     if (release === undefined) throw new ReleaseNotFoundError(id, null, [], [...this.#byId.keys()].slice(-5));
     return release;
+  }
+
+  /** A release with this artifact; null when there is none. */
+  withArtifact(artifact: Digest): Release | null {
+    for (const release of this.#byId.values()) if (release.artifact === artifact) return release;
+    return null;
   }
 
   artifactOf(id: string): string | null {

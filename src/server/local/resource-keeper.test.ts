@@ -27,7 +27,7 @@ function resource(): ResourceDriver & { running: boolean; failures: number; star
       reason: null,
     }),
     connection: unused,
-    migrate: unused,
+    migrations: null,
     stop: unused,
   };
   return self;

@@ -42,7 +42,9 @@ export function serviceStatus(facts: StatusFacts): ServiceStatusView {
     phase: deployment?.phase ?? null,
     url: facts.url,
     internalUrl:
-      record.live === null || hands === null ? null : `http://127.0.0.1:${hands.parts.internalPort(service)}`,
+      record.live === null || hands === null
+        ? null
+        : `http://${hands.parts.runtime.machine}:${hands.parts.internalPort(service)}`,
     instances: instances(facts),
     deployedAt: record.liveSince,
     maintenance: facts.maintenance && maintenanceView(facts.maintenance),
@@ -77,6 +79,7 @@ function instances({ hands, service }: StatusFacts): InstanceView[] {
       release: status?.release ?? '',
       state: instance.state,
       address: `${instance.address.host}:${instance.address.port}`,
+      metrics: instance.metrics === undefined ? null : `${instance.metrics.host}:${instance.metrics.port}`,
       pid: instance.pid,
       startedAt: instance.startedAt,
       restarts: instance.restarts,

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { delayMs, misbehave, readBehaviour, type Behaviour } from './behaviour.ts';
 
@@ -79,7 +80,8 @@ async function answer(
   const delay = delayMs(behaviour);
   if (delay > 0) await sleep(delay);
   if (Math.random() * 100 < behaviour.failPercent) {
-    incoming.resume();
+    // To the end first: an answer that comes while its question is still being sent can get lost on the way.
+    await finished(incoming.resume());
     return sendJson(response, 500, {
       error: `release ${behaviour.version} fails ${behaviour.failPercent} % of requests (behaviour.json)`,
     });

@@ -16,12 +16,13 @@ export function armsLine({ stamp, entry }: RouteInForce): string {
     entry.public?.sticky === true ? 1 : 0,
     header?.name.toLowerCase() ?? '-',
     header === null ? '-' : base64(header.value) || '-',
+    Math.max(0, entry.mirror?.share ?? 0),
   ].join(' ');
 }
 
 /** The file that a starting process of HAProxy reads, in a stable order. */
 export const emitArms = (routes: readonly RouteInForce[]): string =>
-  ['# service epoch version stable weight blue green release-blue release-green sticky header value(base64)']
+  ['# service epoch version stable weight blue green release-blue release-green sticky header value(base64) mirrored']
     .concat(routes.map(armsLine).sort())
     .join('\n')
     .concat('\n');

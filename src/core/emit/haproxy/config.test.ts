@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { GatewaySettings } from '../../gateway-settings.ts';
 import { plainEdge, type RouteInForce, type RouteTableEntry } from '../../route-table.ts';
 import { armsLine, emitArms } from './arms.ts';
-import { emitHaproxyConfig } from './config.ts';
-import { serverName, serversOf } from './servers.ts';
+import { emitHaproxyConfig, type HaproxyConfig } from './config.ts';
+import { copiedBackend, copyingServer, instanceOf, serverName, serversOf } from './servers.ts';
 import { converterArgument, listenVariable, quoted, quotedFormat } from './text.ts';
 
 const settings: GatewaySettings = {
@@ -31,16 +31,15 @@ function route(service: string, changes: Partial<RouteTableEntry> = {}): RouteIn
 }
 
 const emit = (routes: readonly RouteInForce[], withServers = true): string =>
-  emitHaproxyConfig(
-    {
-      routes,
-      settings,
-      structure: 'x',
-      relayPorts: { web: 9_100, api: 9_101 },
-      files: { lua: '/s/veza.lua', plain: '/s/plain.map', sockets: '/s', answers: '/s/answers', certificates: null },
-    },
-    withServers,
-  );
+  emitHaproxyConfig(config(routes), withServers);
+
+const config = (routes: readonly RouteInForce[]): HaproxyConfig => ({
+  routes,
+  settings,
+  structure: 'x',
+  relayPorts: { web: 9_100, api: 9_101 },
+  files: { lua: '/s/veza.lua', plain: '/s/plain.map', sockets: '/s', answers: '/s/answers', certificates: null },
+});
 
 const publicOf = (hosts: readonly string[], paths: readonly string[]) =>
   ({ public: { hosts, paths, sticky: false, canaryHeader: null } }) as unknown as Partial<RouteTableEntry>;
@@ -48,6 +47,17 @@ const publicOf = (hosts: readonly string[], paths: readonly string[]) =>
 describe('the configuration', () => {
   it('is the same whatever the order of the routes', () => {
     expect(emit([route('web'), route('api')])).toBe(emit([route('api'), route('web')]));
+  });
+
+  it('needs no reload to be mirrored', () => {
+    const mirrored = route('web', { mirror: { share: 100, shapes: true } });
+    expect(emit([mirrored], false)).toBe(emit([route('web')], false));
+  });
+
+  it("lets each line be written on two ways where threads can be in each other's way", () => {
+    expect(emit([route('web')]).match(/^ {2}log .* raw local0$/gm)).toHaveLength(2);
+    const alone = emitHaproxyConfig({ ...config([route('web')]), settings: { ...settings, workers: 1 } }, true);
+    expect(alone.match(/^ {2}log .* raw local0$/gm)).toHaveLength(1);
   });
 
   it('needs a reload for a path, and none for endpoints, weights and releases', () => {
@@ -103,6 +113,21 @@ describe('servers', () => {
     expect(rescuesOf(1)).toHaveLength(4);
   });
 
+  it('of stable stand in for the gateway that copies, while the service is mirrored', () => {
+    const { entry } = route('web', { mirror: { share: 100, shapes: false } });
+    const copied = serversOf(entry).filter(({ backend }) => backend === copiedBackend('web'));
+    expect(copied).toMatchObject([{ name: 'a', backup: true, enabled: true }]);
+    expect(serversOf(route('web').entry).some(({ backend }) => backend === copiedBackend('web'))).toBe(false);
+  });
+
+  it.each(['a', 'web-1', 'a:1', 'übung', 'other:b', ':3a:', 'copies:gateway'])(
+    'have names that their ids can be read from again: %s',
+    (id) => {
+      expect(instanceOf(serverName(id))).toBe(id);
+      expect(serverName(id)).not.toBe(copyingServer);
+    },
+  );
+
   it('have names that HAProxy takes and that differ as ids do', () => {
     expect(serverName('web-1.a_B')).toBe('web-1.a_B');
     expect(serverName('a/b c')).toMatch(/^[A-Za-z0-9_.:-]+$/);
@@ -122,13 +147,18 @@ describe('arms', () => {
   it('are one line a service, whatever is in the header', () => {
     const sticky = { hosts: [], paths: [], sticky: true, canaryHeader: { name: 'Canary', value: 'yes ü\n' } };
     const line = armsLine(route('web', { public: sticky }));
-    expect(line.split(' ')).toHaveLength(12);
-    expect(line).toMatch(/^web 3 4 blue 0 1 0 rel_1 - 1 canary [A-Za-z0-9+/=]+$/);
+    expect(line.split(' ')).toHaveLength(13);
+    expect(line).toMatch(/^web 3 4 blue 0 1 0 rel_1 - 1 canary [A-Za-z0-9+/=]+ 0$/);
     expect(
       emitArms([route('web'), route('api')])
         .split('\n')
         .slice(1, 3)
         .join(),
     ).toMatch(/^api .*,web /);
+  });
+
+  it('say what share of a service is mirrored', () => {
+    expect(armsLine(route('web', { mirror: { share: 10, shapes: false } }))).toMatch(/ 10$/);
+    expect(armsLine(route('web', { mirror: { share: 0, shapes: false } }))).toMatch(/ 0$/);
   });
 });

@@ -1,9 +1,18 @@
 import type { GatewaySettings } from '../../gateway-settings.ts';
-import type { RouteInForce, RouteTableEntry } from '../../route-table.ts';
+import { internalHostOf, type RouteInForce, type RouteTableEntry } from '../../route-table.ts';
 import type { Slot } from '../../slot.ts';
 import { edgeHeaderRules, edgeRequestRules } from './edge.ts';
 import { errorLine, returnProblem } from './problems.ts';
-import { backendName, backendVariants, cookieName, serverOptions, serversOf } from './servers.ts';
+import {
+  backendName,
+  backendVariants,
+  cookieName,
+  copiedBackend,
+  copyingServer,
+  serverOptions,
+  serversOf,
+  type Server,
+} from './servers.ts';
 import { addressOf, inheritedOr, quoted } from './text.ts';
 
 /** Where things are that the configuration names; absolute paths. */
@@ -38,9 +47,24 @@ const tellMs = 15_000;
 /** Requests of one service at a time; as in the built-in gateway. */
 const maxInFlight = 4_096;
 
-/** The line that is written at the end of each request; read by src/drivers/router/haproxy/request-line.ts. */
+/** Requests of one service at a time that take the way on which they may be copied. */
+const maxCopied = 256;
+
+/**
+ * The line that is written at the end of each request; read by src/drivers/router/haproxy/request-line.ts. The last four are
+ * there while two releases are compared and somebody reads: method, path, trace, the client's id of the request.
+ */
 const logFormat =
-  'V1 %[date(0,us)] %[var(txn.t0)] %[var(txn.t1)] %[var(txn.service)] %[var(txn.arm)] %ST %ts %[var(txn.from)] %[var(txn.begun)] %[var(txn.preview)] %b %s';
+  'V1 %[date(0,us)] %[var(txn.t0)] %[var(txn.t1)] %[var(txn.service)] %[var(txn.arm)] %ST %ts %[var(txn.from)] %[var(txn.begun)] %[var(txn.preview)] %b %s %rt %[var(txn.method)] %[var(txn.path)] %[var(txn.trace)] %[var(txn.asked_as)]';
+
+/** Longer than any line: HAProxy would cut it. */
+const lineBytes = 4_096;
+
+/** Characters of a path that are written: one more than a label is made of, so that it shows that there are more. */
+const pathCharacters = 401;
+
+/** Environment variable with a second way (`fd@N`) to the file of lines; see docs/haproxy.md. */
+export const secondLogVariable = 'VEZA_SECOND_LOG';
 
 /**
  * The whole configuration of HAProxy 2.6 or later for a table of routes. What changes without a reload is in the server
@@ -72,7 +96,13 @@ function globalSection({ files, settings, structure }: HaproxyConfig): string[] 
     `  description veza-${structure}`,
     ...(settings.workers === null ? [] : [`  nbthread ${settings.workers}`]),
     '  # One line a finished request, kept by Veza Deploy for the counts of each arm.',
-    '  log stdout format raw local0',
+    `  log stdout len ${lineBytes} format raw local0`,
+    ...(settings.workers === 1
+      ? []
+      : [
+          '  # And once more: a thread that finds another one writing drops its line, but not on both ways. Each is counted once.',
+          `  log "\${${secondLogVariable}-stdout}" len ${lineBytes} format raw local0`,
+        ]),
     `  stats socket ${quoted(`unix@${files.sockets}/admin.sock`)} mode 600 level admin expose-fd listeners`,
     '  # Processes that were replaced by a reload end at the latest after this; their streams were told before.',
     `  hard-stop-after ${keptConnectionMs + Math.ceil(settings.lingerMs) + tellMs}ms`,
@@ -149,6 +179,16 @@ function armRules(plain: string, entries: readonly RouteTableEntry[], side: 'pub
   ];
 }
 
+const compared = '{ var(txn.compared) -m bool }';
+
+/** What a request is counted by route with, while two releases are compared. */
+const routeRules: readonly string[] = [
+  `  http-request set-var(txn.method) method if ${compared}`,
+  `  http-request set-var(txn.path) path,bytes(0,${pathCharacters}) if ${compared}`,
+  `  http-request set-var(txn.trace) req.fhdr(traceparent) if ${compared} { req.fhdr(traceparent) -m reg ^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]{0,100})?$ }`,
+  `  http-request set-var(txn.asked_as) req.hdr(x-request-id) if ${compared} { req.hdr(x-request-id),strcmp(txn.id) eq 0 }`,
+];
+
 /** Rules that both sides end with: the arm, and what the instance gets to know. */
 function lastRules(
   { files }: HaproxyConfig,
@@ -163,6 +203,7 @@ function lastRules(
   const limited = entries.filter(({ proxy }) => proxy.maxBodyBytes !== null).map(({ service }) => service);
   return [
     ...armRules(files.plain, entries, side),
+    ...routeRules,
     '  # What must end at a boundary (WebSockets, events) or be measured on the way goes through the built-in gateway.',
     '  http-request set-var(txn.relay) bool(true) if { req.hdr(upgrade) -m found } || { req.hdr(accept) -m sub text/event-stream }',
     ...(limited.length === 0
@@ -170,6 +211,11 @@ function lastRules(
       : [
           `  http-request set-var(txn.relay) bool(true) if { var(txn.service) -m str ${limited.join(' ')} } !{ req.hdr(content-length) -m found } !{ method GET HEAD OPTIONS TRACE }`,
         ]),
+    '  # That way must not hold anybody up: what would be too much for it goes on directly.',
+    ...entries.map(
+      ({ service }) =>
+        `  http-request unset-var(txn.copied) if { var(txn.copied) -m bool } { var(txn.service) -m str ${service} } { be_conn(${copiedBackend(service)}) ge ${maxCopied} }`,
+    ),
     ...large,
     `  http-request ${returnProblem('no-endpoint')} if { var(txn.none) -m bool }`,
     '  # A body that fits into a buffer is awaited: a slow upload of a user is not the time of an instance.',
@@ -208,6 +254,8 @@ function choiceOfBackend(side: string): string[] {
     `  log-format "${logFormat}"`,
     `  use_backend next.${side} if { var(txn.leaving) -m bool }`,
     '  use_backend %[var(txn.service)].relay if { var(txn.relay) -m bool }',
+    '  # While a service is mirrored, the built-in gateway carries what it may copy.',
+    '  use_backend %[var(txn.service)].copied if { var(txn.copied) -m bool }',
     '  use_backend %[var(txn.service)].%[var(txn.slot)]%[var(txn.variant)]',
   ];
 }
@@ -270,12 +318,16 @@ function internalFrontend(config: HaproxyConfig, entry: RouteTableEntry): string
   return [
     `# Services of the platform reach ${service} here.`,
     `frontend internal.${service}`,
-    `  bind ipv4@127.0.0.1:${internalPort}`,
+    `  bind ipv4@${internalHostOf(entry)}:${internalPort}`,
     `  bind ${quoted(`unix@${files.sockets}/next.internal.${service}.sock`)} mode 600 accept-proxy`,
     ...firstRules(),
     `  http-request set-var(txn.service) str(${service})`,
     '  http-request set-var(txn.wish) req.hdr(x-veza-arm)',
     '  http-request set-var(txn.preview) bool(true) if { req.hdr(x-veza-preview) -m str 1 }',
+    '  # Behind a copy of a request: only questions are answered, and nobody waits for them.',
+    '  http-request set-var(txn.preview) bool(true) if { req.hdr(x-veza-mirror) -m found }',
+    '  http-request lua.veza_behind_copy if { req.hdr(x-veza-mirror) -m found }',
+    `  http-request ${returnProblem('unsafe-copy')} if { var(txn.unsafe) -m bool }`,
     '  http-request del-header x-veza-arm',
     '  http-request add-header x-forwarded-for %[src]',
     '  http-request set-header x-forwarded-proto http if !{ req.hdr(x-forwarded-proto) -m found }',
@@ -389,12 +441,7 @@ function serviceBackends(config: HaproxyConfig, entry: RouteTableEntry, withServ
         `  ${errorLine(502, 'instance-failed')}`,
         `  ${errorLine(503, 'connect-failed')}`,
         `  ${errorLine(504, 'response-timeout')}`,
-        ...servers
-          .filter((server) => server.backend === backend)
-          .map(
-            ({ name, host, port, backup, enabled }) =>
-              `  server ${name} ${addressOf(host, port)} ${serverOptions}${backup ? ' backup' : ''}${enabled ? '' : ' disabled'}`,
-          ),
+        ...serverLines(servers, backend),
       ];
     }),
   );
@@ -417,5 +464,34 @@ function serviceBackends(config: HaproxyConfig, entry: RouteTableEntry, withServ
     `  ${errorLine(503, 'connect-failed')}`,
     `  ${errorLine(504, 'response-timeout')}`,
     `  server gateway ipv4@127.0.0.1:${config.relayPorts[service] ?? 0}`,
+    '# While it is mirrored: questions that may be copied. Without the gateway, the instances of stable are asked as ever.',
+    `backend ${copiedBackend(service)}`,
+    '  option allbackups',
+    '  option redispatch 1',
+    '  retries 5',
+    '  retry-on conn-failure empty-response',
+    '  http-reuse safe',
+    `  timeout server ${relayMs}ms`,
+    ...compression,
+    `  http-response set-var(txn.from) str(r) if { srv_name -m str ${copyingServer} }`,
+    `  http-response set-var(txn.from) str(g) if { srv_name -m str ${copyingServer} } { res.hdr(x-veza-error) -m found }`,
+    `  http-response lua.veza_unfit if { var(txn.from) -m str g } { res.hdr(x-veza-error) -m str instance-protocol }`,
+    ...instanceAnswerRules.map(
+      (rule) => `${rule}${rule.includes(' if ') ? '' : ' if'} !{ srv_name -m str ${copyingServer} }`,
+    ),
+    `  ${errorLine(500, 'instance-failed')}`,
+    `  ${errorLine(502, 'instance-failed')}`,
+    `  ${errorLine(503, 'connect-failed')}`,
+    `  ${errorLine(504, 'response-timeout')}`,
+    `  server ${copyingServer} ipv4@127.0.0.1:${config.relayPorts[service] ?? 0} check inter 1s fastinter 1s downinter 1s fall 1 rise 1 observe layer4 error-limit 1 on-error mark-down`,
+    ...serverLines(servers, copiedBackend(service)),
   ];
 }
+
+const serverLines = (servers: readonly Server[], backend: string): readonly string[] =>
+  servers
+    .filter((server) => server.backend === backend)
+    .map(
+      ({ name, host, port, backup, enabled }) =>
+        `  server ${name} ${addressOf(host, port)} ${serverOptions}${backup ? ' backup' : ''}${enabled ? '' : ' disabled'}`,
+    );

@@ -28,6 +28,11 @@ local arms = {}    -- by service
 local choices = {} -- by service: whose turn it is
 local paid = {}    -- by rate limit and client: when all is paid back
 local paid_count = 0
+local unfit = {}   -- by service: the line of arms under which an answer was not fit to be compared
+
+-- While two releases are compared, lines say which path was asked for: only as long as somebody reads and erases them.
+local read_within = 10 -- seconds
+local read_at = core.now().sec
 
 math.randomseed(os.time() + math.floor(os.clock() * 1000000))
 
@@ -42,26 +47,27 @@ end
 local plain = Map.new(plain_file, Map._str)
 local function plain_of(e)
   local candidate = e.stable == "blue" and "green" or "blue"
-  local choice = e[candidate] > 0 and (e.weight > 0 or e.header ~= "-")
+  local choice = e[candidate] > 0 and (e.weight > 0 or e.header ~= "-" or e.mirrored)
   if choice or e[e.stable] == 0 then return nil end
   return e.stable .. "|" .. e.releases[e.stable] .. "|" .. e.releases[candidate]
 end
 
--- A line: service epoch version stable weight blue green release-blue release-green sticky header value(base64)
+-- A line: service epoch version stable weight blue green release-blue release-green sticky header value(base64) mirrored
 local function read_arms(words)
   local service = words[1]
-  if service == nil or #words < 12 then return "invalid" end
+  if service == nil or #words < 13 then return "invalid" end
   local entry = {
     epoch = tonumber(words[2]), version = tonumber(words[3]), stable = words[4], weight = tonumber(words[5]),
     blue = tonumber(words[6]), green = tonumber(words[7]),
     releases = { blue = words[8], green = words[9] },
-    sticky = words[10] == "1", header = words[11], value = words[12], line = table.concat(words, " "),
+    sticky = words[10] == "1", header = words[11], value = words[12], share = tonumber(words[13]), line = table.concat(words, " "),
   }
-  if not (entry.epoch and entry.version and entry.weight and entry.blue and entry.green) then return "invalid" end
+  if not (entry.epoch and entry.version and entry.weight and entry.blue and entry.green and entry.share) then return "invalid" end
   local present = arms[service]
   if present ~= nil and (entry.epoch < present.epoch or (entry.epoch == present.epoch and entry.version < present.version)) then
     return "stale " .. present.epoch .. " " .. present.version
   end
+  entry.mirrored = entry.share > 0
   arms[service] = entry
   entry.plain = plain_of(entry)
   if entry.plain ~= nil then core.set_map(plain_file, service, entry.plain)
@@ -86,7 +92,13 @@ do
 end
 
 core.register_cli({ "veza", "arms" }, "veza arms LINE: put the arms of a service in force", function(applet, _, _, ...)
+  read_at = core.now().sec
   applet:send(read_arms({ ... }) .. "\n")
+end)
+
+core.register_cli({ "veza", "reading" }, "veza reading: somebody reads the lines of requests", function(applet)
+  read_at = core.now().sec
+  applet:send("\n")
 end)
 
 core.register_cli({ "veza", "show" }, "veza show: the arms in force", function(applet)
@@ -160,6 +172,58 @@ local function place_in(txn, service, value, slot, release)
   return tonumber(number)
 end
 
+-- Names and a parameter that make another method of a request, as programs take them.
+local override = { ["x-method"] = true, ["x-http-method"] = true, ["x-method-override"] = true, ["x-http-method-override"] = true }
+local function overrides_method(txn, headers)
+  for name in pairs(headers) do
+    if override[name:gsub("_", "-"):lower()] then return true end
+  end
+  local query = txn.f:query() or ""
+  query = query:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end):lower()
+  return ("&" .. query):find("[?&;]_method=") ~= nil
+end
+
+-- A question that the built-in gateway takes just as HAProxy does, and may copy. All others go on directly.
+local not_copied = {
+  ["content-length"] = true, ["transfer-encoding"] = true, ["expect"] = true, ["range"] = true, ["upgrade"] = true,
+  ["x-veza-preview"] = true, ["x-veza-mirror"] = true,
+}
+local function can_be_copied(txn)
+  local method, target = txn.f:method(), txn.f:pathq()
+  if method ~= "GET" and method ~= "HEAD" then return false end
+  if target == nil or #target > 4096 or not target:find("^/[!-~]*$") or target:find("#", 1, true) then return false end
+  local headers = txn.http:req_get_headers()
+  local fields, bytes = 0, #target
+  for name, values in pairs(headers) do
+    if not_copied[name] or name:find("_", 1, true) then return false end
+    for i = 0, #values do
+      local value = values[i] or ""
+      if value:find("[%c\127]") then return false end
+      fields, bytes = fields + 1, bytes + #name + #value + 4
+    end
+  end
+  local host = headers["host"]
+  if host == nil or host[0] == nil or #host ~= 0 then return false end
+  local name, port = host[0]:match("^([%w.-]+)$"), "80"
+  if name == nil then name, port = host[0]:match("^([%w.-]+):(%d+)$") end
+  if name == nil or #port > 5 or tonumber(port) > 65535 then return false end
+  return fields <= 80 and bytes <= 11000 and not overrides_method(txn, headers)
+end
+
+-- Sets txn.unsafe when a request behind a copy is more than a question.
+core.register_action("veza_behind_copy", { "http-req" }, function(txn)
+  local method, headers = txn.f:method(), txn.http:req_get_headers()
+  local safe = method == "GET" or method == "HEAD" or method == "OPTIONS"
+  if not safe or headers["upgrade"] ~= nil or overrides_method(txn, headers) then txn:set_var("txn.unsafe", true) end
+end)
+
+-- An answer that HAProxy takes and the gateway does not: these arms are mirrored no more.
+core.register_action("veza_unfit", { "http-res" }, function(txn)
+  local service = txn:get_var("txn.service")
+  local e = service ~= nil and arms[service] or nil
+  if e ~= nil then unfit[service] = e.line end
+end)
+
 local ending = "; Path=/; HttpOnly; SameSite=Lax"
 
 -- Sets txn.arm, txn.slot, txn.travels, txn.release, txn.other, txn.set_cookie; txn.none when no instance may be asked.
@@ -219,6 +283,13 @@ core.register_action("veza_pick", { "http-req" }, function(txn, side)
   if e.releases[other] ~= "-" then txn:set_var("txn.other", e.releases[other]) end
   if set_cookie ~= nil then txn:set_var("txn.set_cookie", set_cookie) end
   if e[slot] == 0 then txn:set_var("txn.none", true) end
+  if candidate_has and (e.weight > 0 or e.mirrored) and core.now().sec - read_at <= read_within then
+    txn:set_var("txn.compared", true)
+  end
+  if e.mirrored and candidate_has and arm == "stable" and slot == stable and stable_has and unfit[service] ~= e.line
+    and can_be_copied(txn) and candidate_is_next(service .. "/copied", e.share) then
+    txn:set_var("txn.copied", true)
+  end
 end, 1)
 
 -- Headers that a Connection header says are for this connection only. What frames or addresses a message stays.
@@ -324,9 +395,11 @@ core.register_action("veza_begin", { "http-res" }, function(txn)
     streams = assert(io.open(streams_file, "a"))
     streams:setvbuf("full")
   end
-  streams:write(string.format("V1S %d %s %s %s %d %s\n",
+  streams:write(string.format("V1S %d %s %s %s %d %s %s %s %s %s\n",
     now.sec * 1000000 + now.usec, txn:get_var("txn.t0") or "-", txn:get_var("txn.service") or "-",
-    txn:get_var("txn.arm") or "-", txn.f:status() or 0, txn:get_var("txn.preview") and "1" or "-"))
+    txn:get_var("txn.arm") or "-", txn.f:status() or 0, txn:get_var("txn.preview") and "1" or "-",
+    txn:get_var("txn.method") or "-", txn:get_var("txn.path") or "-", txn:get_var("txn.trace") or "-",
+    txn:get_var("txn.asked_as") or "-"))
   streams:flush()
   txn:set_var("txn.begun", true)
 end)

@@ -3,6 +3,7 @@ import { quoted } from './text.ts';
 /** Answers of the router itself; the same codes and statuses as the built-in gateway has (docs/gateway.md). */
 export const problems = {
   'no-route': { status: 404, title: 'No service has this host and path', retryAfter: null },
+  'unsafe-copy': { status: 403, title: 'Copies of requests may not change anything', retryAfter: null },
   'body-too-large': { status: 413, title: 'The body is larger than this service accepts', retryAfter: null },
   'rate-limited': { status: 429, title: 'Too many requests', retryAfter: '%[var(txn.wait)]' },
   overloaded: { status: 503, title: 'Too many requests are in flight to this service', retryAfter: '1' },

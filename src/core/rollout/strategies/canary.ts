@@ -1,4 +1,4 @@
-import { declaredSteps, type Shaping } from './shape.ts';
+import { baked, type Shaping } from './shape.ts';
 
 const WEIGHTS = [5, 25, 50] as const;
 const HOLD_MS = 60_000;
@@ -7,5 +7,12 @@ const HOLDBACK = 5;
 /** Rising weights, compared with stable all the while; some traffic stays on stable through the watch window. */
 export const canary: Shaping = (declared) =>
   declared.kind === 'canary'
-    ? { steps: declaredSteps(declared), holdback: declared.holdback }
-    : { steps: WEIGHTS.map((weight) => ({ weight, holdMs: HOLD_MS })), holdback: HOLDBACK };
+    ? { mirror: declared.mirror ?? null, steps: baked(declared.steps, declared), holdback: declared.holdback }
+    : {
+        mirror: null,
+        steps: baked(
+          WEIGHTS.map((weight) => ({ weight, holdMs: HOLD_MS })),
+          declared,
+        ),
+        holdback: HOLDBACK,
+      };

@@ -3,7 +3,7 @@ import type { LegPlan } from '../plan.ts';
 import { isCommitted, isFinal, type DeploymentState } from '../state.ts';
 import type { Scene } from './moves.ts';
 import type { Rollout, Transition } from './play.ts';
-import { isRouterWrite, numberOf, weightOf } from './world.ts';
+import { isRouterWrite, mirrorOf, numberOf, weightOf } from './world.ts';
 
 /**
  * DESIGN's invariants as far as they can be seen here, written against ROLLOUT.md and not against the code of `step`: what a
@@ -45,6 +45,7 @@ const traffic: Invariant = ({ result, after: { state } }) => {
     const ready = state.legs[effect.leg]?.candidateReady ?? 0;
     if (effect.kind === 'route' && plan !== undefined && !carries(plan, ready, effect.weight))
       return `leg ${effect.leg}: ${effect.weight} % requested with ${ready} of ${plan.instances} instances ready`;
+    if (mirrorOf(effect) && ready === 0) return `leg ${effect.leg}: copies requested with no instance ready`;
   }
   if (isCommitted(state) || isFinal(state.phase)) return null;
   return firstLeg(state, (plan, index) => {
@@ -55,6 +56,7 @@ const traffic: Invariant = ({ result, after: { state } }) => {
       return `keeps ${leg.weight} % with ${leg.candidateReady} of ${plan.instances} instances ready`;
     const aim = leg.routing ?? leg.weight;
     if (leg.candidateReady === 0 && aim > 0) return `aims at ${aim} % with no instance ready`;
+    if (leg.candidateReady === 0 && leg.mirror && !isUndo(state)) return 'keeps copies with no instance ready';
     return null;
   });
 };
@@ -68,7 +70,11 @@ const weights: Invariant = ({ after: { state } }) =>
     const writes = outstandingWrites(state, index);
     if (writes.some((write) => !(weightOf(write) >= 0 && weightOf(write) <= 100))) return 'writes outside 0..100';
     if (writes.length > 1) return `${writes.length} router writes at once`;
+    const both = writes.some((write) => mirrorOf(write) && weightOf(write) > 0) || (leg.mirror && leg.weight > 0);
+    if (both) return 'copies beside users';
     const [write] = writes;
+    if (write !== undefined && mirrorOf(write) !== leg.mirror)
+      return `says ${leg.mirror ? 'copies are' : 'no copies are'} on their way, but it is not so`;
     const expected = write === undefined ? null : weightOf(write);
     return leg.routing === expected ? null : `says ${leg.routing} is on its way, but it is ${expected}`;
   });
@@ -94,24 +100,29 @@ const endsOnStable: Invariant = ({ after: { state, world } }) => {
   if (state.phase !== 'reverted' && state.phase !== 'refused') return null;
   const served = world.legs.findIndex((leg) => leg.weight > 0);
   if (served !== -1) return `leg ${served}: ended ${state.phase} with ${world.legs[served]?.weight} % on the candidate`;
-  const late = world.flying.find((write) => write.weight > 0);
+  const copied = world.legs.findIndex((leg) => leg.mirror);
+  if (copied !== -1) return `leg ${copied}: ended ${state.phase} with copies to the candidate`;
+  const late = world.flying.find((write) => write.weight > 0 || write.mirror);
   if (late !== undefined) return `leg ${late.leg}: a forgotten write of ${late.weight} % may still come into force`;
   const left = world.legs.findIndex((leg) => leg.size > 0);
   return left === -1 || state.leftover ? null : `leg ${left}: ended ${state.phase} with candidate instances running`;
 };
 
 /** 3. Undo: traffic before instances, last leg first. Only a leg without any ready instance may go before its turn. */
-const undoOrder: Invariant = ({ before: { state: from }, result, after: { state } }) => {
+const undoOrder: Invariant = ({ before: { state: from }, result, after: { state, world } }) => {
   if (!isUndo(state)) return null;
   for (const effect of result?.effects ?? []) {
     if (isRouterWrite(effect) && known(from, effect.id) === undefined) {
       if (weightOf(effect) !== 0) return `the undo writes ${weightOf(effect)} %`;
+      if (mirrorOf(effect)) return 'the undo writes copies';
       const laterExposed = state.legs.some((leg, index) => index > effect.leg && leg.exposed);
       if (laterExposed && (state.legs[effect.leg]?.candidateReady ?? 0) > 0)
         return `leg ${effect.leg} is undone before a later one`;
     }
     if ((effect.kind === 'drain' || effect.kind === 'stop') && state.legs.some((leg) => leg.exposed))
       return `${effect.kind} while a leg is exposed`;
+    if ((effect.kind === 'drain' || effect.kind === 'stop') && world.legs.some((leg) => leg.mirror || leg.weight > 0))
+      return `${effect.kind} while the router has not gone back to stable`;
     if (effect.kind === 'scale' || effect.kind === 'migrate' || effect.kind === 'commit')
       return `${effect.kind} in the undo`;
   }
@@ -206,17 +217,57 @@ const patience: Invariant = ({ before: { state: from }, event, after: { state: t
     if (late !== undefined) return `leaves starting, and leg ${late} is not ready`;
   }
   const left = from.group !== to.group || from.phase !== to.phase || from.step !== to.step;
-  const isWindow = from.phase === 'stepping' || from.phase === 'watching';
+  const isWindow = from.phase === 'mirroring' || from.phase === 'stepping' || from.phase === 'watching';
   if (!left || !isWindow || from.hurry !== 'no' || event?.type === 'operation') return null;
-  const needed = from.phase === 'watching' ? (active?.watchMs ?? 0) : (active?.steps[from.step]?.holdMs ?? 0);
+  const step = active?.steps[from.step];
+  const whole =
+    { mirroring: active?.mirror?.holdMs, stepping: step?.holdMs, watching: active?.watchMs }[from.phase] ?? 0;
   const unseen = legs.find((index) => {
     const leg = from.legs[index];
     const heard = event?.type === 'analysis' && event.leg === index ? event : null;
     const verdict = heard?.verdict ?? leg?.verdict;
-    if (from.plan.legs[index]?.stable === null || (from.phase === 'stepping' && verdict === 'not-worse')) return false;
+    if (from.plan.legs[index]?.stable === null) return false;
+    if (from.phase === 'mirroring' && !copies(from, index)) return false;
+    const needed = from.phase === 'stepping' && verdict === 'not-worse' ? Math.min(whole, step?.bakeMs ?? 0) : whole;
     return (leg?.observedMs ?? 0) + (heard?.observedMs ?? 0) < needed;
   });
   return unseen === undefined ? null : `leaves ${from.phase} before leg ${unseen} has been seen long enough`;
+};
+
+/** Is it declared that requests of a leg are copied? */
+const copies = ({ plan }: DeploymentState, leg: number): boolean =>
+  (plan.legs[leg]?.mirror ?? null) !== null &&
+  plan.legs[leg]?.stable !== null &&
+  plan.groups.some(({ legs, mirror }) => legs.includes(leg) && (mirror ?? null) !== null);
+
+/**
+ * Copies come before users: while they are made no user reaches the candidate, whatever write arrives when, and they end with the first
+ * weight. They are made of what was declared and of nothing else, and what was declared is not left out.
+ */
+const copiesFirst: Invariant = ({ before: { state: from }, result, after: { state, world } }) => {
+  const active = state.plan.groups[state.group];
+  const own = active?.legs ?? [];
+  for (const effect of result?.effects ?? []) {
+    if (!mirrorOf(effect)) continue;
+    const isBefore = state.phase === 'stepping' ? state.step === 0 : active?.steps.length === 0;
+    const isItsTime = state.phase === 'mirroring' || (state.stage === 'scaling' && isBefore);
+    if (!isItsTime) return `leg ${effect.leg}: copies requested in ${state.phase}/${state.stage}`;
+    if (!copies(state, effect.leg)) return `leg ${effect.leg}: copies that nobody has declared`;
+    if (!own.includes(effect.leg)) return `leg ${effect.leg}: copies before its turn`;
+  }
+  if (state.phase === 'mirroring') {
+    const reached = own.find(
+      (index) =>
+        (world.legs[index]?.weight ?? 0) > 0 || world.flying.some(({ leg, weight }) => leg === index && weight > 0),
+    );
+    if (reached !== undefined) return `leg ${reached}: users on the candidate while it gets copies`;
+  }
+  const exposed = state.phase === 'stepping' || state.phase === 'switched';
+  if (from.phase === 'checking' && exposed && own.some((index) => copies(state, index)))
+    return `users before copies: from checking to ${state.phase}`;
+  if (from.phase !== 'mirroring' || !exposed) return null;
+  const missing = own.find((index) => copies(state, index) && world.legs[index]?.mirror !== true);
+  return missing === undefined ? null : `leg ${missing}: goes on to users, and no copies were made`;
 };
 
 /** The share of a leg never exceeds what its phase and group allow. */
@@ -322,6 +373,7 @@ export const INVARIANTS: Readonly<Record<string, Invariant>> = {
   'held makes no step': heldStays,
   '6 gates and trains': gates,
   patience: patience,
+  'copies first': copiesFirst,
   'shares of a phase': shares,
   'bad news counts': bad,
   'abort counts': aborts,

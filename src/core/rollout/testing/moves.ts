@@ -160,6 +160,8 @@ function legDisturbances(
     event(analysis(index, { verdict: 'worse' }), 'verdict');
     event(analysis(index, { stableBroken: true }), 'verdict');
     event(analysis(index, { trafficMs: 0 }), 'verdict');
+    // What is known from before may be enough for a verdict before anything has been observed.
+    event(analysis(index, { verdict: 'not-worse', observedMs: 0, trafficMs: 0 }), 'verdict');
   }
 }
 

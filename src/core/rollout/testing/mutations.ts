@@ -37,8 +37,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'a weight is raised while held',
     'steer.ts',
-    'return isHeld(draft) ? Math.min(aim, leg.weight) : aim;',
-    'return isHeld(draft) ? aim : aim;',
+    '{ weight: Math.min(weight, leg.weight), mirror: mirror && leg.mirror }',
+    '{ weight, mirror }',
   ),
   mutation(
     '101 % at the commit',
@@ -207,5 +207,58 @@ export const MUTATIONS: readonly Mutation[] = [
     'exposure.ts',
     'if (ready >= Math.ceil((weight / 100) * leg.instances)) return weight;',
     'if (ready >= leg.instances) return weight;',
+  ),
+  mutation(
+    'users come before copies',
+    'phases.ts',
+    'return isBusy(draft) ? false : enterMirroring(draft);',
+    'return isBusy(draft) ? false : enterStep(draft, 0);',
+  ),
+  mutation(
+    'users are on the candidate while it gets copies',
+    'exposure.ts',
+    '    default:\n      return 0;',
+    "    default:\n      return state.phase === 'mirroring' && state.stage === 'holding' ? stepWeight(0) : 0;",
+  ),
+  mutation(
+    'copies go on beside users',
+    'exposure.ts',
+    "(state.phase === 'stepping' || state.phase === 'switched') && state.stage === 'scaling' && isBeforeFirstWeight",
+    "(state.phase === 'stepping' || state.phase === 'switched') && isBeforeFirstWeight",
+  ),
+  mutation(
+    'a train copies requests of a service that has not agreed to it',
+    'exposure.ts',
+    '(leg.mirror ?? null) !== null && leg.stable !== null;',
+    'leg.stable !== null;',
+  ),
+  mutation(
+    'the undo leaves the copies in what the route is made of',
+    'revert.ts',
+    '  leg.routing = 0;\n  leg.mirror = false;',
+    '  leg.routing = 0;',
+  ),
+  mutation(
+    'copies go on to a candidate that is gone',
+    'react.ts',
+    '(leg.routing ?? 0) > 0 || leg.mirror;',
+    '(leg.routing ?? 0) > 0;',
+    {
+      file: 'steer.ts',
+      find: 'const mirror = leg.candidateReady > 0 && intendedMirror(draft, index);',
+      replace: 'const mirror = intendedMirror(draft, index);',
+    },
+  ),
+  mutation(
+    'a verdict on copies ends them early',
+    'phases.ts',
+    "if (state.phase !== 'stepping' || state.legs[leg]?.verdict !== 'not-worse') return whole;",
+    "if (state.phase === 'watching' || state.legs[leg]?.verdict !== 'not-worse') return whole;",
+  ),
+  mutation(
+    'a verdict ends a step that has not baked',
+    'phases.ts',
+    'return Math.min(whole, state.plan.groups[state.group]?.steps[state.step]?.bakeMs ?? 0);',
+    'return 0;',
   ),
 ];

@@ -98,7 +98,7 @@ export function describeMove(move: Move): string {
     case 'lose':
       return `${effectText(move.effect)} is carried out, its answer is lost${mark}`;
     case 'land':
-      return `forgotten write arrives: leg ${move.write.leg} at ${move.write.weight} %`;
+      return `forgotten write arrives: leg ${move.write.leg} at ${move.write.weight} %${move.write.mirror ? ', copies' : ''}`;
     case 'time':
       return `time passes, timer${mark}`;
     case 'event':
@@ -128,7 +128,7 @@ function eventText(event: DeploymentEvent): string {
 export function effectText(effect: Effect): string {
   const detail =
     effect.kind === 'route'
-      ? ` ${effect.weight} %`
+      ? ` ${effect.weight} %${effect.mirror === true ? ', copies' : ''}`
       : effect.kind === 'scale'
         ? ` ${effect.slot} ${effect.count}`
         : effect.kind === 'drain' || effect.kind === 'stop'
@@ -143,7 +143,7 @@ export function effectText(effect: Effect): string {
 export function describeScene({ state, world }: Scene): string {
   const legs = state.legs.map((leg, index) => {
     const weight = leg.routing === null ? `${leg.weight}` : `${leg.weight}>${leg.routing}`;
-    return `${weight}% of ${leg.candidateReady}/${leg.wanted} (router ${world.legs[index]?.weight ?? 0}%)`;
+    return `${weight}% of ${leg.candidateReady}/${leg.wanted} (router ${world.legs[index]?.weight ?? 0}%${world.legs[index]?.mirror === true ? ', copies' : ''})`;
   });
   const holds = state.holds.length === 0 ? '' : ` held: ${state.holds.map((held) => held.reason).join(', ')}`;
   return `${state.phase}${state.phase === 'stepping' ? ` ${state.step}` : ''}/${state.stage} [${legs.join(' | ')}]${holds}`;

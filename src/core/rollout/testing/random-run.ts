@@ -101,8 +101,12 @@ function oblige(rollout: Rollout, scene: Scene): Move | null {
 
 const isSeen = (state: DeploymentState, leg: DeploymentState['legs'][number]): boolean => {
   const group = state.plan.groups[state.group];
-  const needed = state.phase === 'watching' ? (group?.watchMs ?? 0) : (group?.steps[state.step]?.holdMs ?? 0);
-  return !leg.stableBroken && leg.trafficMs >= needed;
+  const step = group?.steps[state.step]?.holdMs;
+  const windows: Readonly<Record<string, number | undefined>> = {
+    mirroring: group?.mirror?.holdMs,
+    watching: group?.watchMs,
+  };
+  return !leg.stableBroken && leg.trafficMs >= (windows[state.phase] ?? step ?? 0);
 };
 
 function notTheSame(rollout: Rollout, before: Scene, event: DeploymentEvent, after: Scene): string | null {

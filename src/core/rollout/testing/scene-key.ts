@@ -1,10 +1,11 @@
 import { isCommitted, isFinal, type DeploymentState } from '../state.ts';
 import type { Effect, EffectKind } from '../effect.ts';
+import type { DeploymentPlan } from '../plan.ts';
 import { DISTURBANCES, OBSERVED_MS, type Scene } from './moves.ts';
-import { weightOf } from './world.ts';
+import { mirrorOf, weightOf } from './world.ts';
 
 const PHASES = [
-  'pending', 'preparing', 'migrating', 'starting', 'checking', 'stepping', 'switched', 'watching',
+  'pending', 'preparing', 'migrating', 'starting', 'checking', 'mirroring', 'stepping', 'switched', 'watching',
   'committing', 'retiring', 'reverting', 'stuck', 'succeeded', 'reverted', 'refused',
 ]; // prettier-ignore
 const STAGES = ['working', 'scaling', 'routing', 'holding', 'recording', 'adopting', 'draining', 'warm', 'stopping'];
@@ -29,7 +30,7 @@ const LONGEST_BACKOFF = 6;
  * same future. Left out is what no rule reads again:
  * - absolute time: every time is counted from now;
  * - numbers of effects and of leases: an answer is told by its effect, an outdated one is refused whatever its number;
- * - observed time beyond the window that it is compared with (each window of the explored plans is one observation long);
+ * - observed time beyond the window that it is compared with (those of the explored plans are one observation long, or a few);
  * - words, evidence, and, once the undo or the retirement has begun, everything about the way forward.
  */
 export function writeKey(scene: Scene, out: Int32Array): number {
@@ -47,6 +48,7 @@ export function writeKey(scene: Scene, out: Int32Array): number {
     return size;
   }
   const forward = isGoingForward(state);
+  const longest = longestWindow(state.plan);
   put(STAGES.indexOf(state.stage));
   put(flags(state, forward));
   put(Math.min(state.attempts, LONGEST_BACKOFF));
@@ -65,12 +67,13 @@ export function writeKey(scene: Scene, out: Int32Array): number {
       (leg.started ? 1 : 0) |
         (leg.exposed ? 2 : 0) |
         (leg.candidateFault === null ? 0 : 4) |
-        (forward && leg.stableBroken ? 8 : 0),
+        (forward && leg.stableBroken ? 8 : 0) |
+        (leg.mirror ? 16 : 0),
     );
     put(forward ? (leg.stableReady ?? -1) : 0);
     if (forward) {
       put(VERDICTS.indexOf(leg.verdict));
-      put((leg.observedMs >= OBSERVED_MS ? 1 : 0) | (leg.trafficMs >= OBSERVED_MS ? 2 : 0));
+      put(observations(leg.observedMs, longest) * 16 + observations(leg.trafficMs, longest));
     }
     put(tenths(inForce?.weight ?? -1));
     put(
@@ -78,7 +81,8 @@ export function writeKey(scene: Scene, out: Int32Array): number {
         ['full', 'draining', 'stopped'].indexOf(inForce?.stableSlot ?? 'full') * 10 +
         (inForce?.policy === true ? 1 : 0) +
         (inForce?.adopted === true ? 2 : 0) +
-        (inForce?.candidateDrained === true ? 4 : 0),
+        (inForce?.candidateDrained === true ? 4 : 0) +
+        (inForce?.mirror === true ? 1_000 : 0),
     );
   });
   const waiting = Object.values(state.effects).map(
@@ -93,7 +97,7 @@ export function writeKey(scene: Scene, out: Int32Array): number {
   }
   put(state.deadline - scene.now);
   put(state.stage === 'warm' && state.warmUntil !== null ? state.warmUntil - scene.now : -1);
-  for (const write of world.flying) put(-10 - write.leg * 10_000 - tenths(write.weight));
+  for (const write of world.flying) put(-10 - write.leg * 10_000 - aim(write.weight, write.mirror));
   put(-1);
   put(budget.any);
   let left = 0;
@@ -104,6 +108,19 @@ export function writeKey(scene: Scene, out: Int32Array): number {
 
 /** Numbers of a key are whole; the weights of the explored plans have at most one decimal. */
 const tenths = (weight: number): number => Math.round(weight * 10);
+
+/** Copies go with no weight at all. */
+const aim = (weight: number, mirror: boolean): number => (mirror ? 1_001 : tenths(weight));
+
+const observations = (ms: number, longest: number): number => Math.min(longest, Math.floor(ms / OBSERVED_MS));
+
+/** In observations. */
+function longestWindow({ groups }: DeploymentPlan): number {
+  let longest = OBSERVED_MS;
+  for (const { mirror, steps, watchMs } of groups)
+    longest = Math.max(longest, watchMs, mirror?.holdMs ?? 0, ...steps.map(({ holdMs }) => holdMs));
+  return longest / OBSERVED_MS;
+}
 
 const isGoingForward = (state: DeploymentState): boolean =>
   !isCommitted(state) && state.phase !== 'reverting' && state.phase !== 'stuck';
@@ -122,6 +139,6 @@ const code = (effect: Effect, happened: boolean): number => {
         ? effect.slot === 'blue'
           ? 1
           : 2
-        : tenths(weightOf(effect));
+        : aim(weightOf(effect), mirrorOf(effect));
   return ((KINDS.indexOf(effect.kind) * 8 + effect.leg) * 1_024 + detail) * 2 + (happened ? 1 : 0);
 };

@@ -19,6 +19,8 @@ export interface World {
 export interface LegWorld {
   /** Percent of the candidate in the table that is in force. */
   readonly weight: number;
+  /** In the same table: copies of safe requests go to the candidate. */
+  readonly mirror: boolean;
   readonly stamp: Stamp;
   /** Candidate instances that the runtime has been told to run. */
   readonly size: number;
@@ -38,12 +40,14 @@ export interface Stamp {
 export interface Flying {
   readonly leg: number;
   readonly weight: number;
+  readonly mirror: boolean;
   readonly stamp: Stamp;
 }
 
 export const beginWorld = (plan: DeploymentPlan): World => ({
   legs: plan.legs.map(() => ({
     weight: 0,
+    mirror: false,
     stamp: { epoch: 0, version: -1 },
     size: 0,
     stableSlot: 'full',
@@ -66,6 +70,8 @@ export const isRouterWrite = (effect: Effect): boolean => effect.kind === 'route
 
 export const weightOf = (effect: Effect): number => (effect.kind === 'route' ? effect.weight : 0);
 
+export const mirrorOf = (effect: Effect): boolean => effect.kind === 'route' && effect.mirror === true;
+
 /** The world carries an effect out. Repeated, it changes nothing. */
 export function perform(world: World, effect: Effect, state: DeploymentState): World {
   const leg = world.legs[effect.leg];
@@ -79,7 +85,11 @@ function performOn(leg: LegWorld, effect: Effect, state: DeploymentState): LegWo
   switch (effect.kind) {
     case 'route':
     case 'unroute':
-      return write(leg, weightOf(effect), { epoch: state.epoch, version: numberOf(effect.id) });
+      return write(leg, {
+        weight: weightOf(effect),
+        mirror: mirrorOf(effect),
+        stamp: { epoch: state.epoch, version: numberOf(effect.id) },
+      });
     case 'scale':
       return isStable(effect.slot) ? leg : { ...leg, size: effect.count };
     case 'drain':
@@ -87,21 +97,21 @@ function performOn(leg: LegWorld, effect: Effect, state: DeploymentState): LegWo
     case 'stop':
       return isStable(effect.slot) ? { ...leg, stableSlot: 'stopped' } : { ...leg, size: 0 };
     case 'adopt':
-      return { ...leg, adopted: true, weight: 100 };
+      return { ...leg, adopted: true, weight: 100, mirror: false };
     default:
       return leg;
   }
 }
 
-function write(leg: LegWorld, weight: number, stamp: Stamp): LegWorld {
-  return isNewer(stamp, leg.stamp) ? { ...leg, weight, stamp } : leg;
+function write(leg: LegWorld, { weight, mirror, stamp }: Omit<Flying, 'leg'>): LegWorld {
+  return isNewer(stamp, leg.stamp) ? { ...leg, weight, mirror, stamp } : leg;
 }
 
 /** A write that nobody waits for arrives. */
 export function land(world: World, flying: Flying): World {
   const leg = world.legs[flying.leg];
   const rest = { ...world, flying: world.flying.filter((other) => other !== flying) };
-  return leg === undefined ? rest : forgetOutdated(withLeg(rest, flying.leg, write(leg, flying.weight, flying.stamp)));
+  return leg === undefined ? rest : forgetOutdated(withLeg(rest, flying.leg, write(leg, flying)));
 }
 
 export const pass = (world: World, leg: number): World => change(world, leg, { policy: true });
@@ -154,6 +164,7 @@ export function afterStep(
   const flying = forgotten.map((effect) => ({
     leg: effect.leg,
     weight: weightOf(effect),
+    mirror: mirrorOf(effect),
     stamp: { epoch: from.epoch, version: numberOf(effect.id) },
   }));
   return forgetOutdated({ ...world, flying: [...world.flying, ...flying] });

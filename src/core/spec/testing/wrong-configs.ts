@@ -1,3 +1,4 @@
+import { WRONG_ANALYSES } from './wrong-analyses.ts';
 import { WRONG_EDGES } from './wrong-edges.ts';
 import type { WrongConfig } from './wrong-config.ts';
 import { WRONG_ENVIRONMENTS } from './wrong-environments.ts';
@@ -10,4 +11,5 @@ export const WRONG_CONFIGS: readonly WrongConfig[] = [
   ...WRONG_RELATIONS,
   ...WRONG_ENVIRONMENTS,
   ...WRONG_EDGES,
+  ...WRONG_ANALYSES,
 ];

@@ -152,6 +152,28 @@ export const WRONG_RELATIONS: readonly WrongConfig[] = [
     suggestion: null,
   },
   {
+    name: 'migrations of a resource that has no schema',
+    change: {
+      services: { web: { resources: ['media', 'db'], gates: { migrations: { directory: 'm', resource: 'media' } } } },
+      resources: { media: { kind: 'storage' } },
+    },
+    path: 'services.web.gates.migrations.resource',
+    expected: 'a resource that migrations can change: a `postgres`',
+    got: '"media", which is a `storage`',
+    suggestion: 'db',
+  },
+  {
+    name: 'migrations of a service that has no database',
+    change: {
+      services: { web: { resources: ['media'], gates: { migrations: { directory: 'm' } } } },
+      resources: { media: { kind: 'storage' } },
+    },
+    path: 'services.web.gates.migrations.resource',
+    expected: 'a resource in `resources` of the service that migrations can change',
+    got: 'nothing',
+    suggestion: null,
+  },
+  {
     name: 'migrations of nothing',
     change: { services: { web: { gates: { migrations: { directory: 'm' } } } } },
     path: 'services.web.gates.migrations.resource',
@@ -204,9 +226,17 @@ export const WRONG_RELATIONS: readonly WrongConfig[] = [
     name: 'variable without a value',
     change: api({ environment: { LOG_LEVEL: null } }),
     path: 'services.api.environment.LOG_LEVEL',
-    expected: "a text, a number, true, false, or secret('name')",
+    expected: "a text, a number, true, false, secret('name') or address('service')",
     got: 'null',
     suggestion: null,
+  },
+  {
+    name: 'address of a service that there is not',
+    change: api({ environment: { WEB_ADDRESS: { address: 'wep' } } }),
+    path: 'services.api.environment.WEB_ADDRESS.address',
+    expected: 'the name of a service',
+    got: '"wep"',
+    suggestion: 'web',
   },
   {
     name: 'secret without a name',

@@ -3,17 +3,11 @@ import { chmod, link, mkdir, readFile, realpath, rm, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { ResourceUnavailableError } from '../../../errors.ts';
-import type {
-  MigrationProgress,
-  MigrationReport,
-  MigrationRequest,
-  ResourceConnection,
-  ResourceDriver,
-  ResourceStatus,
-} from '../resource.ts';
+import type { MigrationRunner } from '../migrations.ts';
+import type { ResourceConnection, ResourceDriver, ResourceStatus } from '../resource.ts';
 import { findBinaries } from './binaries.ts';
 import { connectionEnvironment } from './environment.ts';
-import { migrate } from './migrate.ts';
+import { postgresMigrations } from './postgres-migrations.ts';
 import { chooseRunAs, homeFor, OTHER_USER_ROOT, type RunAs } from './run-as.ts';
 import { newPassword, Server } from './server.ts';
 import { withSession } from './session.ts';
@@ -24,6 +18,7 @@ export interface EmbeddedPostgresOptions {
   readonly database: string;
   readonly directory: string;
   readonly cacheDirectory: string;
+  readonly host: string;
   readonly port: number;
   /** How PostgreSQL is run; found out when left away. */
   readonly runAs?: RunAs;
@@ -33,10 +28,11 @@ const SUPERUSER = 'veza_admin';
 
 /**
  * PostgreSQL from the npm dependencies, on this machine, one server for a resource of an environment: environments share
- * nothing. It listens on 127.0.0.1 and on a Unix socket, asks everybody for a password (scram-sha-256), and outlives the
+ * nothing. It listens on one address of this machine and on a Unix socket, asks everybody for a password (scram-sha-256), and outlives the
  * control plane. Services get a role that owns its database and is no superuser.
  */
 export class EmbeddedPostgres implements ResourceDriver {
+  readonly migrations: MigrationRunner = postgresMigrations(async () => this.#to((await this.connection()).url));
   readonly #options: EmbeddedPostgresOptions;
   #server: Promise<Server> | null = null;
   #starting: Promise<void> | null = null;
@@ -56,7 +52,7 @@ export class EmbeddedPostgres implements ResourceDriver {
   async status(): Promise<ResourceStatus> {
     const server = await this.#getServer();
     const running = await server.running();
-    const address = `127.0.0.1:${running?.port ?? this.#options.port}`;
+    const address = `${this.#options.host}:${running?.port ?? this.#options.port}`;
     if (running === null) return { state: 'stopped', address, pid: null, version: null, reason: null };
     try {
       const { url } = await this.connection();
@@ -72,18 +68,9 @@ export class EmbeddedPostgres implements ResourceDriver {
   }
 
   async connection(): Promise<ResourceConnection> {
-    const { database, port, name } = this.#options;
-    const url = databaseUrl(database, await this.#password('owner'), port, database);
+    const { database, name } = this.#options;
+    const url = databaseUrl(database, await this.#password('owner'), this.#options, database);
     return { url, environment: connectionEnvironment(name, url) };
-  }
-
-  async migrate(
-    request: MigrationRequest,
-    signal: AbortSignal,
-    onProgress: (progress: MigrationProgress) => void,
-  ): Promise<MigrationReport> {
-    const { url } = await this.connection();
-    return migrate(this.#to(url), request, signal, onProgress);
   }
 
   async stop(signal: AbortSignal): Promise<void> {
@@ -94,7 +81,7 @@ export class EmbeddedPostgres implements ResourceDriver {
   async #start(signal: AbortSignal): Promise<void> {
     const server = await this.#getServer();
     await server.start(signal);
-    const superuser = databaseUrl(SUPERUSER, await this.#password('superuser'), this.#options.port, 'postgres');
+    const superuser = databaseUrl(SUPERUSER, await this.#password('superuser'), this.#options, 'postgres');
     const password = await this.#password('owner');
     await withSession(this.#to(superuser), signal, async (client) => {
       const { rows } = await client.query<{ data_directory: string }>('SHOW data_directory');
@@ -123,7 +110,7 @@ export class EmbeddedPostgres implements ResourceDriver {
   }
 
   async #makeServer(): Promise<Server> {
-    const { name, directory, cacheDirectory, port } = this.#options;
+    const { name, directory, cacheDirectory, host, port } = this.#options;
     const runAs = this.#options.runAs ?? (await chooseRunAs());
     const home = homeFor(runAs, directory);
     const asOther = runAs.kind === 'user';
@@ -133,7 +120,7 @@ export class EmbeddedPostgres implements ResourceDriver {
       await chmod(OTHER_USER_ROOT, 0o755);
     }
     return new Server(
-      { name, home, port, superuser: SUPERUSER, superuserPassword },
+      { name, home, host, port, superuser: SUPERUSER, superuserPassword },
       () => findBinaries(asOther ? OTHER_USER_ROOT : cacheDirectory, asOther),
       runAs,
     );
@@ -160,6 +147,11 @@ export class EmbeddedPostgres implements ResourceDriver {
   }
 }
 
-function databaseUrl(user: string, password: string, port: number, database: string): string {
-  return `postgres://${encodeURIComponent(user)}:${encodeURIComponent(password)}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
+function databaseUrl(
+  user: string,
+  password: string,
+  { host, port }: Pick<EmbeddedPostgresOptions, 'host' | 'port'>,
+  database: string,
+): string {
+  return `postgres://${encodeURIComponent(user)}:${encodeURIComponent(password)}@${host}:${port}/${encodeURIComponent(database)}`;
 }

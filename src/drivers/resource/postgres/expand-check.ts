@@ -34,6 +34,26 @@ export function findDestructive(statements: readonly ParsedStatement[]): readonl
   );
 }
 
+/**
+ * Why a statement that is run again and again until it touches nothing would never come to that, or null when it may.
+ *
+ * Whether its condition really finds fewer rows each time is for its author to say.
+ */
+export function endsByItself(node: Node): string | null {
+  if ('DeleteStmt' in node || 'MergeStmt' in node) return null;
+  if ('UpdateStmt' in node)
+    return node.UpdateStmt.whereClause === undefined
+      ? 'an UPDATE without WHERE touches every row again each time: say which rows are not done yet'
+      : null;
+  if ('InsertStmt' in node) {
+    const { selectStmt } = node.InsertStmt;
+    const selects =
+      selectStmt !== undefined && 'SelectStmt' in selectStmt && selectStmt.SelectStmt.valuesLists === undefined;
+    return selects ? null : 'an INSERT of values inserts them each time: insert what a SELECT finds missing';
+  }
+  return 'only INSERT, UPDATE, DELETE and MERGE tell how many rows they touched';
+}
+
 /** Why the statement cannot be run inside a transaction, or null when it can. */
 export function outsideTransaction(node: Node): string | null {
   if ('IndexStmt' in node && node.IndexStmt.concurrent === true) return 'CREATE INDEX CONCURRENTLY';

@@ -1,17 +1,12 @@
-import type {
-  MigrationProgress,
-  MigrationReport,
-  MigrationRequest,
-  ResourceConnection,
-  ResourceDriver,
-  ResourceStatus,
-} from '../resource.ts';
+import type { MigrationRunner } from '../migrations.ts';
+import type { ResourceConnection, ResourceDriver, ResourceStatus } from '../resource.ts';
 import { connectionEnvironment } from './environment.ts';
-import { migrate } from './migrate.ts';
+import { postgresMigrations } from './postgres-migrations.ts';
 import { describeUrl, withSession } from './session.ts';
 
 /** A PostgreSQL that somebody else runs. Starting is reaching it; stopping leaves it alone. */
 export class ExternalPostgres implements ResourceDriver {
+  readonly migrations: MigrationRunner = postgresMigrations(async () => ({ name: this.#name, url: await this.#url() }));
   readonly #name: string;
   readonly #url: () => Promise<string>;
 
@@ -39,14 +34,6 @@ export class ExternalPostgres implements ResourceDriver {
   async connection(): Promise<ResourceConnection> {
     const url = await this.#url();
     return { url, environment: connectionEnvironment(this.#name, url) };
-  }
-
-  async migrate(
-    request: MigrationRequest,
-    signal: AbortSignal,
-    onProgress: (progress: MigrationProgress) => void,
-  ): Promise<MigrationReport> {
-    return migrate({ name: this.#name, url: await this.#url() }, request, signal, onProgress);
   }
 
   stop(): Promise<void> {

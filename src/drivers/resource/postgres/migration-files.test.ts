@@ -14,7 +14,12 @@ afterEach(() => {
 });
 
 async function problemsOf(files: Record<string, string>): Promise<readonly string[]> {
-  for (const [file, sql] of Object.entries(files)) writeFileSync(join(directory, file), sql);
+  for (const [file, sql] of Object.entries(files)) {
+    writeFileSync(join(directory, file), sql);
+    // A file that takes it back, where a test is about something else.
+    const undo = file.replace(/\.sql$/, '.undo.sql');
+    if (/\.(expand|migrate|contract)\.sql$/.test(file)) writeFileSync(join(directory, undo), files[undo] ?? '');
+  }
   try {
     await readMigrations(directory);
     return [];
@@ -56,7 +61,7 @@ describe('an expand migration', () => {
     expect(problems).toHaveLength(1);
     expect(problems[0]).toContain(`0001_x.expand.sql:3: ${what} takes away`);
     expect(problems[0]).toContain('0001_x.contract.sql');
-    rmSync(join(directory, '0001_x.expand.sql'));
+    for (const name of ['0001_x.expand.sql', '0001_x.expand.undo.sql']) rmSync(join(directory, name));
     expect(await problemsOf({ '0001_x.contract.sql': sql })).toEqual([]);
   });
 
@@ -105,8 +110,8 @@ describe('the files of a folder', () => {
       { '0001_a.expand.sql': '', '0001_b.contract.sql': '' },
       '0001_b.contract.sql: number 0001 is taken by 0001_a.expand.sql',
     ],
-    [{ '0001_A.expand.sql': '' }, '0001_A.expand.sql: expected `NNNN_name.expand.sql`'],
-    [{ '0001_a.sql': '' }, '0001_a.sql: expected `NNNN_name.expand.sql`'],
+    [{ '0001_A.sql': '' }, '0001_A.sql: expected `NNNN_name.KIND.sql`'],
+    [{ '0001_a.sql': '' }, '0001_a.sql: expected `NNNN_name.KIND.sql` with expand, migrate, contract'],
     [{ '0001_a.contract.sql': 'COMMIT' }, '0001_a.contract.sql:1: BEGIN, COMMIT'],
     [{ '0001_a.contract.sql': 'VACUUM a' }, '0001_a.contract.sql:1: VACUUM cannot run in a transaction'],
     [
@@ -114,6 +119,17 @@ describe('the files of a folder', () => {
       '0001_a.contract.sql:1: DROP INDEX CONCURRENTLY cannot run',
     ],
     [{ '0001_a.expand.sql': 'REINDEX INDEX CONCURRENTLY i' }, '0001_a.expand.sql:1: REINDEX CONCURRENTLY cannot run'],
+    [
+      { '0001_a.migrate.sql': '-- veza:batch\nUPDATE a SET b = 1; UPDATE a SET c = 1' },
+      '0001_a.migrate.sql: `-- veza:batch` is about one statement, and there are 2',
+    ],
+    [{ '0001_a.migrate.sql': '-- veza:batch\nUPDATE a SET b = 1' }, '0001_a.migrate.sql:2: an UPDATE without WHERE'],
+    [{ '0001_a.migrate.sql': '-- veza:batch\nINSERT INTO a VALUES (1)' }, '0001_a.migrate.sql:2: an INSERT of values'],
+    [{ '0001_a.migrate.sql': '-- veza:batch\nSELECT f()' }, '0001_a.migrate.sql:2: only INSERT, UPDATE, DELETE'],
+    [{ '0001_a.migrate.sql': 'ALTER TABLE a DROP COLUMN b' }, '0001_a.migrate.sql:1: DROP COLUMN a.b takes away'],
+    [{ '0001_a.migrate.sql': 'DELETE FROM a' }, '0001_a.migrate.sql:1: DELETE FROM a without WHERE takes away'],
+    [{ '0001_a.expand.sql': '', '0001_a.expand.undo.sql': 'BEGIN' }, '0001_a.expand.undo.sql:1: BEGIN, COMMIT'],
+    [{ '0001_a.expand.sql': '', '0001_a.expand.undo.sql': 'DROP' }, '0001_a.expand.undo.sql:1: syntax error'],
     [{ '0001_a.expand.sql': 'SELECT 1;\nSELEC 2' }, '0001_a.expand.sql:2: syntax error at or near "SELEC"'],
   ])('are refused when wrong: %o', async (files, problem) => {
     const problems = await problemsOf(files);

@@ -14,6 +14,7 @@ export function createPostgres(resource: PostgresResource, context: ResourceCont
         database: resource.database,
         directory: context.directory,
         cacheDirectory: context.cacheDirectory,
+        host: context.host,
         port: context.port,
       });
     case 'external': {

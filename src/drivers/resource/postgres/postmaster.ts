@@ -7,6 +7,8 @@ import { promisify } from 'node:util';
 export interface Postmaster {
   readonly pid: number;
   readonly port: number;
+  /** The first address that it listens on. */
+  readonly host: string;
   /** It accepts connections. */
   readonly ready: boolean;
 }
@@ -23,7 +25,7 @@ export async function findPostmaster(dataDirectory: string): Promise<Postmaster 
   if (!Number.isSafeInteger(pid) || pid <= 1) return null;
   const command = await commandLine(pid);
   if (!command.includes(dataDirectory)) return null;
-  return { pid, port: Number(lines[3] ?? 0), ready: lines[7]?.trim() === 'ready' };
+  return { pid, port: Number(lines[3] ?? 0), host: lines[5]?.trim() ?? '', ready: lines[7]?.trim() === 'ready' };
 }
 
 /**

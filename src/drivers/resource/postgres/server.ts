@@ -15,6 +15,8 @@ export interface ServerOptions {
   readonly name: string;
   /** Folder for data, log and socket; belongs to the user that PostgreSQL runs as. */
   readonly home: string;
+  /** Address of this machine that it listens on. */
+  readonly host: string;
   readonly port: number;
   readonly superuser: string;
   readonly superuserPassword: string;
@@ -40,6 +42,14 @@ const SETTINGS: Readonly<Record<string, string>> = {
   log_rotation_age: '1d',
   log_rotation_size: '0',
 };
+
+/**
+ * Who may come at all (pg_hba.conf): everybody by password, from this machine and from the networks that it is itself part of. It
+ * listens on one address only, so those are the loopback network, or the bridge that containers of the environment are on.
+ */
+const ACCESS = ['local all all', 'host all all samehost', 'host all all samenet']
+  .map((line) => `${line} scram-sha-256\n`)
+  .join('');
 
 /** One PostgreSQL server of this machine: its data folder, its process. It outlives the process that starts it. */
 export class Server {
@@ -71,10 +81,11 @@ export class Server {
   async start(signal: AbortSignal): Promise<void> {
     const running = await this.running();
     if (running !== null) {
-      if (running.port !== this.#options.port) {
+      const { host, port } = this.#options;
+      if (running.port !== port || (running.host !== '' && running.host !== host)) {
         throw this.#failure(
-          `it runs on port ${running.port}, not on ${this.#options.port}`,
-          'Stop it first, so that it can be started on the other port.',
+          `it listens on ${running.host}:${running.port}, not on ${host}:${port}`,
+          'Stop it first (`veza down`), so that it can be started on the other address.',
         );
       }
       // Null when it was about to end: then it is started like any other.
@@ -137,13 +148,13 @@ export class Server {
   async #requireFreePort(): Promise<void> {
     const probe = createServer();
     try {
-      probe.listen(this.#options.port, '127.0.0.1');
+      probe.listen(this.#options.port, this.#options.host);
       await once(probe, 'listening');
     } catch (error) {
       const reason =
         error instanceof Error && 'code' in error && error.code === 'EADDRINUSE' ? 'is in use' : String(error);
       throw this.#failure(
-        `port ${this.#options.port} on 127.0.0.1 ${reason}`,
+        `port ${this.#options.port} on ${this.#options.host} ${reason}`,
         `See who has it with \`ss -ltnp 'sport = :${this.#options.port}'\`, and stop that or give this resource another port.`,
       );
     } finally {
@@ -155,10 +166,13 @@ export class Server {
 
   async #launch(binaries: Binaries, signal: AbortSignal): Promise<void> {
     await this.#prepareSocketDirectory();
+    const accessFile = join(this.#options.home, 'access.conf');
+    await this.#writeOwned(accessFile, ACCESS);
     const settings = Object.entries({
       ...SETTINGS,
       port: String(this.#options.port),
-      listen_addresses: '127.0.0.1',
+      listen_addresses: this.#options.host,
+      hba_file: join(await realpath(this.#options.home), 'access.conf'),
       unix_socket_directories: this.socketDirectory,
       log_directory: join(await realpath(this.#options.home), 'log'),
     });
@@ -256,7 +270,7 @@ export class Server {
     }
     if (text.includes('Address already in use')) {
       return this.#failure(
-        `port ${this.#options.port} on 127.0.0.1 is in use`,
+        `port ${this.#options.port} on ${this.#options.host} is in use`,
         'Give this resource another port, or stop what uses it.',
       );
     }

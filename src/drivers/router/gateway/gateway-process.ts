@@ -16,6 +16,7 @@ import {
   GatewayUpgradeError,
 } from '../../../errors.ts';
 import { askGateway } from './control-client.ts';
+import { isAlive } from '../../../system/is-alive.ts';
 
 /** Milliseconds that a gateway has to answer after it was started. */
 const startMs = 30_000;
@@ -305,14 +306,5 @@ async function stopRunning({ socket, health }: RunningGateway, drainMs: number, 
   for (let pid = pids.find(isAlive); pid !== undefined; pid = pids.find(isAlive)) {
     if (signal.aborted) throw new GatewayUnreachableError(socket, `process ${pid} does not end`);
     await sleep(20);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -8,6 +8,8 @@ const request = (second: number, changes: Partial<CountedRequest> = {}): Counted
   outcome: 'ok',
   latencyMs: 1,
   second,
+  route: null,
+  key: null,
   ...changes,
 });
 

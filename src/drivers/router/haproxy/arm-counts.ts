@@ -1,10 +1,19 @@
 import { bucketOf } from '../../../core/analysis/histogram.ts';
+import {
+  mergeRouteDetail,
+  RouteCounts,
+  routeDetail,
+  RouteLabels,
+  type RouteDetail,
+} from '../../../core/route-counts.ts';
 import type { Arm } from '../../../core/slot.ts';
 import type { ArmSecond, LatencyCounts, TrafficSecond } from '../../../core/traffic.ts';
 import type { CountedRequest } from './request-line.ts';
 
 /** Seconds that are kept after they were closed. */
 const keptSeconds = 16 * 60;
+/** Of these, the latest that are kept with what they have by route: it is many times as much. */
+const keptWithRoutes = 30;
 
 const nothing: ArmSecond = { requests: 0, serverErrors: 0, gatewayErrors: 0, clientErrors: 0, latency: [] };
 
@@ -14,6 +23,10 @@ interface Counting {
   gatewayErrors: number;
   clientErrors: number;
   latency: Map<number, number>;
+  /** Null until something is counted by route. */
+  routes: RouteCounts | null;
+  /** Counted by route before it was stored. */
+  readonly before: RouteDetail;
 }
 
 type OpenSecond = Partial<Record<Arm, Counting>>;
@@ -25,6 +38,7 @@ interface Service {
   closed: (readonly [second: number, arms: ClosedArms])[];
   /** The next second to close. */
   next: number;
+  readonly labels: RouteLabels;
 }
 
 /** What is kept on disk, so that lines need not be read twice. */
@@ -41,10 +55,11 @@ export class ArmCounts {
 
   /** Observes a service from a second on, also while it has no traffic. */
   observe(service: string, fromSecond: number): void {
-    if (!this.#services.has(service)) this.#services.set(service, { open: new Map(), closed: [], next: fromSecond });
+    if (this.#services.has(service)) return;
+    this.#services.set(service, { open: new Map(), closed: [], next: fromSecond, labels: new RouteLabels() });
   }
 
-  record({ service: name, arm, outcome, latencyMs, second }: CountedRequest): void {
+  record({ service: name, arm, outcome, latencyMs, second, route }: CountedRequest): void {
     this.observe(name, second);
     const service = this.#services.get(name);
     if (service === undefined) return;
@@ -58,8 +73,13 @@ export class ArmCounts {
       gatewayErrors: 0,
       clientErrors: 0,
       latency: new Map(),
+      routes: null,
+      before: {},
     });
     counts.requests += 1;
+    if (route !== null) {
+      (counts.routes ??= new RouteCounts()).record(service.labels.of(route.method, route.path, label), route);
+    }
     if (outcome === 'server-error') counts.serverErrors += 1;
     else if (outcome === 'gateway-error') counts.gatewayErrors += 1;
     else if (outcome === 'client-error') counts.clientErrors += 1;
@@ -83,8 +103,17 @@ export class ArmCounts {
           service.closed.push([label, open === undefined ? {} : closed(open)]);
       }
       service.next = Math.max(service.next, second);
+      this.#forgetRoutes(service);
       for (const label of service.open.keys()) if (label < service.next) service.open.delete(label);
       if (service.closed.length > keptSeconds + 64) service.closed = service.closed.slice(-keptSeconds);
+    }
+  }
+
+  #forgetRoutes({ closed: all }: Service): void {
+    for (let at = all.length - 1 - keptWithRoutes; at >= 0; at -= 1) {
+      const [second, arms] = all[at] ?? [0, {}];
+      if (!Object.values(arms).some(({ routes, failures }) => (routes ?? failures) !== undefined)) return;
+      all[at] = [second, withoutRoutes(arms)];
     }
   }
 
@@ -117,6 +146,7 @@ export class ArmCounts {
         next,
         closed: [...all],
         open: new Map(open.map(([second, arms]) => [second, opened(arms)])),
+        labels: new RouteLabels(),
       });
     }
     return counts;
@@ -129,7 +159,12 @@ function closed(open: OpenSecond): ClosedArms {
     const counts = open[arm];
     if (counts === undefined) continue;
     const latency: LatencyCounts = [...counts.latency].sort(([a], [b]) => a - b);
-    arms[arm] = { ...counts, latency };
+    const { requests, serverErrors, gatewayErrors, clientErrors, routes, before } = counts;
+    const detail = mergeRouteDetail([
+      { stable: before, candidate: {} },
+      { stable: routes?.read() ?? {}, candidate: {} },
+    ]).stable;
+    arms[arm] = { requests, serverErrors, gatewayErrors, clientErrors, latency, ...detail };
   }
   return arms;
 }
@@ -139,10 +174,29 @@ function opened(arms: ClosedArms): OpenSecond {
   for (const arm of ['stable', 'candidate'] as const) {
     const counts = arms[arm];
     if (counts === undefined) continue;
-    const { requests, serverErrors, gatewayErrors, clientErrors, latency } = counts;
-    open[arm] = { requests, serverErrors, gatewayErrors, clientErrors, latency: new Map(latency) };
+    const { requests, serverErrors, gatewayErrors, clientErrors, latency, routes, failures } = counts;
+    open[arm] = {
+      requests,
+      serverErrors,
+      gatewayErrors,
+      clientErrors,
+      latency: new Map(latency),
+      routes: null,
+      before: routeDetail(routes ?? [], failures ?? []),
+    };
   }
   return open;
+}
+
+function withoutRoutes(arms: ClosedArms): ClosedArms {
+  const without: ClosedArms = {};
+  for (const arm of ['stable', 'candidate'] as const) {
+    const counts = arms[arm];
+    if (counts === undefined) continue;
+    const { requests, serverErrors, gatewayErrors, clientErrors, latency } = counts;
+    without[arm] = { requests, serverErrors, gatewayErrors, clientErrors, latency };
+  }
+  return without;
 }
 
 const expand = (service: string, second: number, arms: ClosedArms): TrafficSecond => ({

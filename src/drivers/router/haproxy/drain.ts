@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { backendName, backendVariants, rescuePrefix, serverName } from '../../../core/emit/haproxy/servers.ts';
+import {
+  backendName,
+  backendVariants,
+  copiedBackend,
+  rescuePrefix,
+  serverName,
+} from '../../../core/emit/haproxy/servers.ts';
 import { askWorker, pidsOf, workersOf } from './haproxy-process.ts';
 import { rowsOf } from './command-socket.ts';
 import type { StateFiles } from './haproxy-files.ts';
@@ -50,6 +56,7 @@ async function busyServers(
   const backends = (['blue', 'green'] as const).flatMap((slot) =>
     backendVariants.map((variant) => backendName(service, slot, variant)),
   );
+  backends.push(copiedBackend(service));
   const names = instances.flatMap((id) => [serverName(id), `${rescuePrefix}${serverName(id)}`]);
   const wanted = new Set(backends.flatMap((backend) => names.map((name) => `${backend}/${name}`)));
   const busy: Busy[] = [];

@@ -1,6 +1,7 @@
 import { open, readFile, rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMissing } from './haproxy-files.ts';
+import { isAlive } from '../../../system/is-alive.ts';
 
 /** Milliseconds after which a lock whose holder still lives is taken over: it hangs, and its stamps are older by then. */
 const hangsMs = 30_000;
@@ -54,14 +55,5 @@ async function isAbandoned(file: string): Promise<boolean> {
   } catch (error) {
     if (isMissing(error)) return false;
     throw error;
-  }
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }

@@ -1,8 +1,12 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { socketPath } from '../../../core/socket-path.ts';
+import {
+  replaceFile as replaceWhole,
+  replaceFileDurably as replaceWholeDurably,
+} from '../../../system/replace-file.ts';
 
 /** Files of HAProxy below the state folder; docs/haproxy.md lists them. */
 export interface StateFiles {
@@ -84,31 +88,10 @@ function temporaryName(file: string): string {
   return `${file}.${process.pid}.${written}.tmp`;
 }
 
-/** Writes a file so that readers see the old or the new one, never a part. */
-export async function replaceFile(file: string, text: string): Promise<void> {
-  const temporary = temporaryName(file);
-  await writeFile(temporary, text, { mode: 0o600 });
-  await rename(temporary, file);
-}
+export const replaceFile = (file: string, text: string): Promise<void> => replaceWhole(file, text, temporaryName(file));
 
-/** The same, and it outlives a power cut. */
-export async function replaceFileDurably(file: string, text: string): Promise<void> {
-  const temporary = temporaryName(file);
-  const handle = await open(temporary, 'w', 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(temporary, file);
-  const folder = await open(path.dirname(file), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
+export const replaceFileDurably = (file: string, text: string): Promise<void> =>
+  replaceWholeDurably(file, text, temporaryName(file));
 
 export const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT';

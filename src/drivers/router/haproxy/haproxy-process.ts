@@ -2,10 +2,11 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { secondLogVariable } from '../../../core/emit/haproxy/config.ts';
 import type { GatewaySettings } from '../../../core/gateway-settings.ts';
 import { HaproxyMissingError, HaproxyRefusedError, HaproxyStartError } from '../../../errors.ts';
 import { ask } from './command-socket.ts';
-import { isAlive } from './file-lock.ts';
+import { isAlive } from '../../../system/is-alive.ts';
 import { isMissing, replaceFile, stateFiles, type StateFiles } from './haproxy-files.ts';
 import { holdSockets, releaseSockets } from './held-sockets.ts';
 import type { LeavingProcess } from './leaving-streams.ts';
@@ -120,12 +121,13 @@ export async function startHaproxy(
   try {
     child = spawn(program, ['-W', '-S', `${files.master},mode,600`, '-f', files.config], {
       detached: true,
-      stdio: ['ignore', requests.fd, log.fd, ...sockets.map(({ fd }) => fd)],
+      stdio: ['ignore', requests.fd, log.fd, requests.fd, ...sockets.map(({ fd }) => fd)],
       cwd: '/',
       env: {
         PATH: process.env['PATH'] ?? '',
         TZ: process.env['TZ'] ?? '',
-        ...Object.fromEntries(sockets.map(({ variable }, i) => [variable, `fd@${i + 3}`])),
+        [secondLogVariable]: 'fd@3',
+        ...Object.fromEntries(sockets.map(({ variable }, i) => [variable, `fd@${i + 4}`])),
       },
     });
     child.on('error', (error) => (exit.status = error.message));

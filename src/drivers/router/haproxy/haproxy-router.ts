@@ -1,9 +1,8 @@
-import net, { type AddressInfo } from 'node:net';
-import { rm, writeFile } from 'node:fs/promises';
 import { orderOf } from '../../../core/fencing.ts';
 import type { GatewaySettings } from '../../../core/gateway-settings.ts';
 import type { CurrentSecond, TrafficSecond } from '../../../core/traffic.ts';
 import { HaproxyRefusedError, HaproxyStartError, StaleRouterWriteError } from '../../../errors.ts';
+import { freePort } from '../../../system/free-port.ts';
 import type { DrainProgress, RouteInForce, RouteTableEntry, Router, WriteStamp } from '../router.ts';
 import {
   configurationFor,
@@ -18,7 +17,6 @@ import { drainServers, streamsOf } from './drain.ts';
 import { underLock } from './file-lock.ts';
 import { makeFolders, stateFiles, type StateFiles } from './haproxy-files.ts';
 import {
-  checkConfig,
   checkInstalled,
   findHaproxy,
   infoOf,
@@ -30,7 +28,9 @@ import {
 import { releaseSockets } from './held-sockets.ts';
 import { LeavingStreams, type StreamsGateway } from './leaving-streams.ts';
 import { RequestLog } from './request-log.ts';
-import { applyRoute, compareRoutes, deleteIdleServers } from './runtime.ts';
+import { MirroredSeconds } from './mirrored-seconds.ts';
+import { checkPorts, prepare } from './new-structure.ts';
+import { applyRoute, compareRoutes, deleteIdleServers, sayReading } from './runtime.ts';
 import { loadTable, saveTable, type Table } from './table-store.ts';
 
 export { stopHaproxy } from './haproxy-process.ts';
@@ -116,6 +116,8 @@ class HaproxyConnection implements HaproxyRouter {
   #look: Promise<void> = Promise.resolve();
   #looks = 0;
   readonly #leaving = new LeavingStreams();
+  /** By service that is mirrored, or was. */
+  readonly #mirrored = new Map<string, MirroredSeconds>();
   #telling: Promise<void> | null = null;
   #said = '';
 
@@ -144,7 +146,7 @@ class HaproxyConnection implements HaproxyRouter {
     const { table, warning } = await loadTable(files.table);
     const found = await findHaproxy(files);
     const { host, port: wanted } = place.settings.http;
-    const port = wanted === 0 ? (found.running?.listen.port ?? (await freePort(host))) : wanted;
+    const port = wanted === 0 ? (found.running?.listen.port ?? (await freePort(host, 0))) : wanted;
     const settings = withPort(place.settings, port);
     const configuration = configurationFor(files, settings, table, await writeCertificates(files, settings));
     await prepare(program, files, configuration, table, signal);
@@ -158,6 +160,7 @@ class HaproxyConnection implements HaproxyRouter {
     for (const service of table.routes.keys()) log.observe(service, now);
     const connection = new HaproxyConnection(place, program, files, running, log);
     exit.seen = () => connection.#lookNow();
+    for (const route of table.routes.values()) connection.#follow(route);
     for (const route of table.routes.values()) await applyRoute(files, route, signal);
     if (warning !== null) {
       connection.#warnings.push(warning);
@@ -198,12 +201,28 @@ class HaproxyConnection implements HaproxyRouter {
         : {
             routes: new Map(table.routes).set(service, route),
             removed: new Map([...table.removed].filter(([name]) => name !== service)),
-            relayPorts: { ...table.relayPorts, [service]: table.relayPorts[service] ?? (await freePort('127.0.0.1')) },
+            relayPorts: {
+              ...table.relayPorts,
+              [service]: table.relayPorts[service] ?? (await freePort('127.0.0.1', 0)),
+            },
           };
       await this.#put(table, next, route, signal);
       this.#log.observe(service, Date.now());
+      this.#follow(route);
       return route;
     });
+  }
+
+  /** Copies are counted by the gateway that carries streams. */
+  #follow({ entry }: RouteInForce): void {
+    const mirrored = entry.mirror !== undefined;
+    let seconds = this.#mirrored.get(entry.service);
+    if (seconds === undefined) {
+      if (!mirrored) return;
+      seconds = new MirroredSeconds();
+      this.#mirrored.set(entry.service, seconds);
+    }
+    seconds.apply(mirrored, Math.floor(Date.now() / 1000));
   }
 
   async remove(stamp: WriteStamp, service: string, signal: AbortSignal): Promise<void> {
@@ -219,6 +238,7 @@ class HaproxyConnection implements HaproxyRouter {
         await this.#put(table, next, null, signal);
       }
       await this.#place.streams.remove(stamp, service, signal);
+      this.#mirrored.delete(service);
     });
   }
 
@@ -249,7 +269,11 @@ class HaproxyConnection implements HaproxyRouter {
   async #writeStreams({ stamp, entry }: RouteInForce, { relayPorts }: Table, signal: AbortSignal): Promise<void> {
     const internalPort = relayPorts[entry.service];
     if (internalPort === undefined) return;
-    await this.#place.streams.write(stamp, { ...entry, public: null, internalPort }, signal);
+    // HAProxy has chosen what is copied: that, and nothing else, comes here.
+    const { mirror } = entry;
+    const copied = mirror === undefined ? {} : { mirror: { ...mirror, share: mirror.share > 0 ? 100 : 0 } };
+    const { internalHost: _notForHaproxy, ...rest } = entry;
+    await this.#place.streams.write(stamp, { ...rest, ...copied, public: null, internalPort, relayed: true }, signal);
   }
 
   async #store(table: Table, configuration: Configuration): Promise<void> {
@@ -293,13 +317,24 @@ class HaproxyConnection implements HaproxyRouter {
   async traffic(service: string, afterSecond: number, signal: AbortSignal): Promise<readonly TrafficSecond[]> {
     signal.throwIfAborted();
     await this.#log.catchUp(Date.now());
-    return this.#log.traffic(service, afterSecond);
+    const mirrored = this.#mirrored.get(service);
+    if (mirrored === undefined) return this.#log.traffic(service, afterSecond);
+    // All of them: which may be given does not depend on who asks.
+    const closed = this.#log.traffic(service, Number.NEGATIVE_INFINITY);
+    const joined = await mirrored.join(closed, Math.floor(Date.now() / 1000), (after) =>
+      this.#place.streams.traffic(service, after, signal),
+    );
+    return joined.filter(({ second }) => second > afterSecond);
   }
 
   async current(service: string, signal: AbortSignal): Promise<CurrentSecond | null> {
     signal.throwIfAborted();
     await this.#log.catchUp(Date.now());
-    return this.#log.current(service, Date.now());
+    const current = this.#log.current(service, Date.now());
+    if (current === null || !this.#mirrored.has(service)) return current;
+    const copies = (await this.#place.streams.current?.(service, signal).catch(() => null))?.soFar;
+    if (copies?.mirror === undefined || copies.second !== current.soFar.second) return current;
+    return { ...current, soFar: { ...current.soFar, mirror: copies.mirror } };
   }
 
   async warnings(signal: AbortSignal): Promise<readonly string[]> {
@@ -371,6 +406,8 @@ class HaproxyConnection implements HaproxyRouter {
     const { running } = await findHaproxy(this.#files);
     this.#looks += 1;
     if (running !== null && this.#looks % looksPerComparison !== 0) return;
+    // While it does not answer nothing is written, either.
+    if (running !== null) await sayReading(this.#files, signal).catch(() => {});
     await this.#inTurn(signal, () => this.#compare(signal)).catch((error: unknown) => {
       // Told to stop: that is no news.
       if (!this.#stopped) throw error;
@@ -452,48 +489,3 @@ const withPort = (settings: GatewaySettings, port: number): GatewaySettings => (
   ...settings,
   http: { host: settings.http.host, port },
 });
-
-/** Lets HAProxy's own check look at a configuration before it is put in force. */
-async function prepare(
-  program: string,
-  files: StateFiles,
-  { text }: Configuration,
-  table: Table,
-  signal: AbortSignal,
-): Promise<void> {
-  await writeCompanions(files, table);
-  const candidate = `${files.config}.next`;
-  await writeFile(candidate, text, { mode: 0o600 });
-  await checkConfig(program, candidate, signal);
-  await rm(candidate, { force: true });
-}
-
-/** Internal ports that are new must be free: a reload that cannot open one would leave everything as it was. */
-async function checkPorts(before: Table, next: Table): Promise<void> {
-  const open = new Set([...before.routes.values()].map(({ entry }) => entry.internalPort));
-  for (const { entry } of next.routes.values()) {
-    if (open.has(entry.internalPort)) continue;
-    const why = await new Promise<string | null>((resolve) => {
-      const probe = net.createServer();
-      probe.once('error', (error) => resolve(error.message));
-      probe.listen(entry.internalPort, '127.0.0.1', () => probe.close(() => resolve(null)));
-    });
-    if (why !== null) {
-      throw new HaproxyRefusedError(
-        'port-unavailable',
-        `Cannot listen on internal port ${entry.internalPort} of ${entry.service}: ${why}`,
-      );
-    }
-  }
-}
-
-async function freePort(host: string): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, host, resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

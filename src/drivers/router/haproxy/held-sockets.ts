@@ -1,30 +1,11 @@
-import { lookup } from 'node:dns/promises';
-import net from 'node:net';
 import { listenVariable } from '../../../core/emit/haproxy/text.ts';
 import type { GatewaySettings } from '../../../core/gateway-settings.ts';
-
-/** Node's handle of a socket that is bound and that nobody here accepts from. */
-interface SocketHandle {
-  readonly fd: number;
-  close(): void;
-  getsockname(out: { port?: number }): number;
-}
+import { bindSocket, type SocketHandle } from '../../../system/bind-socket.ts';
 
 interface HeldSocket {
   readonly variable: string;
   readonly handle: SocketHandle;
 }
-
-// As src/gateway/supervisor/listening-sockets.ts: a `net.Server` would accept connections that nobody serves.
-const { _createServerHandle: createServerHandle } = net as unknown as {
-  readonly _createServerHandle: (
-    address: string,
-    port: number,
-    addressType: 4 | 6,
-    fd: number,
-    flags: number,
-  ) => SocketHandle | number;
-};
 
 /** By state folder: whoever stops an HAProxy must let go of its sockets, or clients would wait for nobody. */
 const held = new Map<string, readonly HeldSocket[]>();
@@ -46,7 +27,7 @@ export async function holdSockets(
   for (const { host, port } of wanted) {
     const variable = listenVariable(host, port);
     const same = present.find((socket) => socket.variable === variable);
-    const handle = same?.handle ?? (await openSocket(host, port));
+    const handle = same?.handle ?? (await bind(host, port));
     if (handle !== null) next.push({ variable, handle });
   }
   for (const { handle } of present) if (!next.some((socket) => socket.handle === handle)) handle.close();
@@ -60,14 +41,7 @@ export function releaseSockets(folder: string): void {
   held.delete(folder);
 }
 
-async function openSocket(host: string, port: number): Promise<SocketHandle | null> {
-  const version = net.isIP(host);
-  const { address, family } = version > 0 ? { address: host, family: version } : await lookup(host);
-  const handle = createServerHandle(address, port, family === 6 ? 6 : 4, -1, 0);
-  if (typeof handle === 'number') return null;
-  // libuv keeps "address in use" for later; asking for the name brings it out.
-  const name: { port?: number } = {};
-  if (handle.getsockname(name) === 0 && name.port === port) return handle;
-  handle.close();
-  return null;
+async function bind(host: string, port: number): Promise<SocketHandle | null> {
+  const bound = await bindSocket(host, port);
+  return typeof bound === 'number' ? null : bound.handle;
 }

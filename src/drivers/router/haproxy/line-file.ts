@@ -63,12 +63,13 @@ export class LineFile {
 
   /**
    * Gives the room of what was read back to the disk, when it is much (fallocate(2), FALLOC_FL_PUNCH_HOLE): whoever writes
-   * goes on, and not a line is lost.
+   * goes on, and not a line is lost. What was read cannot be read again after that.
    *
+   * @param erase also when it is little
    * @returns why not; null when all is well
    */
-  giveBack(until: number): Promise<string | null> {
-    if (until - this.#givenBack <= giveBackBytes) return Promise.resolve(null);
+  giveBack(until: number, erase = false): Promise<string | null> {
+    if (until - this.#givenBack <= (erase ? 0 : giveBackBytes)) return Promise.resolve(null);
     return new Promise((resolve) => {
       const args = ['--punch-hole', '--offset', '0', '--length', String(until), this.#path];
       execFile('fallocate', args, { cwd: '/' }, (error) => {

@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { readRequestLine, type Outcome } from './request-line.ts';
 
 const line = (
-  fields: Partial<Record<'arm' | 'status' | 'end' | 'by' | 'begun' | 'preview' | 'server' | 'service', string>>,
+  fields: Partial<
+    Record<'arm' | 'status' | 'end' | 'by' | 'begun' | 'preview' | 'server' | 'service' | 'number' | 'route', string>
+  >,
 ) =>
   [
     'V1 1795438717284245 1795438717276209 1795438717281209',
@@ -15,6 +17,8 @@ const line = (
     fields.preview ?? '-',
     'web.blue',
     fields.server ?? 'a',
+    fields.number ?? '7',
+    fields.route ?? '- - - -',
   ].join(' ');
 
 describe('a line of HAProxy', () => {
@@ -25,7 +29,33 @@ describe('a line of HAProxy', () => {
       outcome: 'ok',
       latencyMs: 5,
       second: 1_795_438_717,
+      route: null,
+      key: '1795438717284245.7',
     });
+  });
+
+  it('says what it is counted by route with, when releases are compared', () => {
+    const trace = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const failed = { status: '500', server: 'a:3a:1', route: `GET /orders/7 ${trace} r-1` };
+    expect(readRequestLine(line(failed))?.route).toEqual({
+      method: 'GET',
+      path: '/orders/7',
+      status: 500,
+      lost: false,
+      latencyMs: 5,
+      traceparent: trace,
+      requestId: 'r-1',
+      instance: 'a:1',
+    });
+    const without = { end: 'SD', server: 'other:b', route: 'POST /x - -' };
+    expect(readRequestLine(line(without))?.route).toMatchObject({ lost: true, instance: 'b', traceparent: null });
+    for (const server of ['<NOSRV>', '<STATS>', 'copies:gateway']) {
+      expect(readRequestLine(line({ server, route: 'GET / - -' }))?.route?.instance).toBeNull();
+    }
+  });
+
+  it('does not count what the edge answered before an arm was chosen', () => {
+    expect(readRequestLine(line({ arm: '-', by: '-', status: '429', end: 'LR' }))).toBeNull();
   });
 
   it.each<[string, Parameters<typeof line>[0], Outcome]>([
@@ -48,9 +78,11 @@ describe('a line of HAProxy', () => {
   });
 
   it('counts a stream when it begins, and not again when it ends', () => {
-    expect(readRequestLine('V1S 1795438717284245 1795438717276209 web candidate 101 -')).toMatchObject({
+    expect(readRequestLine('V1S 1795438717284245 1795438717276209 web candidate 101 - GET /chat - -')).toMatchObject({
       arm: 'candidate',
       outcome: 'ok',
+      route: { method: 'GET', path: '/chat' },
+      key: null,
     });
     expect(readRequestLine(line({ begun: '1' }))).toBeNull();
   });

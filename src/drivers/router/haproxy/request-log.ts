@@ -4,7 +4,7 @@ import type { CurrentSecond, TrafficSecond } from '../../../core/traffic.ts';
 import { ArmCounts, type StoredCounts } from './arm-counts.ts';
 import { replaceFile, requestFilePattern, streamsFile, type StateFiles } from './haproxy-files.ts';
 import { LineFile, type Place } from './line-file.ts';
-import { readRequestLine } from './request-line.ts';
+import { RequestLines } from './request-lines.ts';
 
 /** Milliseconds after its end at which a second is closed: lines of it have been written by then. */
 const settleMs = 250;
@@ -12,12 +12,14 @@ const settleMs = 250;
 const saveMs = 10_000;
 
 interface Stored {
-  readonly format: 1;
+  readonly format: 2;
   readonly requests: Place;
   readonly streams: Place;
   /** The HAProxy that was counted last. */
   readonly haproxy: string;
   readonly counts: StoredCounts;
+  /** Requests of which one line has been read. */
+  readonly seen: readonly (readonly [string, number])[];
 }
 
 /**
@@ -27,6 +29,7 @@ interface Stored {
 export class RequestLog {
   readonly #files: StateFiles;
   readonly #counts: ArmCounts;
+  readonly #lines: RequestLines;
   readonly #streams: LineFile;
   #requests: LineFile;
   #runningSince: number;
@@ -34,6 +37,8 @@ export class RequestLog {
   #turn: Promise<void> = Promise.resolve();
   #savedAt = 0;
   #failure: string | null = null;
+  /** Something was read that says which paths users asked for, and is not erased yet. */
+  #paths = true;
 
   private constructor(
     files: StateFiles,
@@ -48,6 +53,10 @@ export class RequestLog {
     this.#streams = streams;
     this.#haproxy = haproxy;
     this.#counts = stored === null ? new ArmCounts() : ArmCounts.restore(stored.counts);
+    this.#lines = new RequestLines((request) => {
+      this.#paths ||= request.route !== null;
+      this.#counts.record(request);
+    }, stored?.seen);
     // The same HAProxy has run all the time since it was looked at last; another one surely runs only now.
     this.#runningSince = stored !== null && stored.haproxy === haproxy ? 0 : Math.floor(now / 1000);
   }
@@ -57,7 +66,7 @@ export class RequestLog {
     let stored: Stored | null = null;
     try {
       const read = JSON.parse(await readFile(files.counts, 'utf8')) as Stored;
-      if (read.format === 1) stored = read;
+      if (read.format === 2) stored = read;
     } catch {
       // None yet, or damaged: then the lines that are still there are counted from the beginning.
     }
@@ -94,10 +103,7 @@ export class RequestLog {
   }
 
   async #catchUp(now: number): Promise<void> {
-    const count = (line: string): void => {
-      const request = readRequestLine(line);
-      if (request !== null) this.#counts.record(request);
-    };
+    const count = (line: string): void => this.#lines.read(line);
     await this.#requests.read(count);
     // A newer file is there once its HAProxy runs, so the older one has got its last line.
     for (const name of await requestFiles(this.#files)) {
@@ -126,17 +132,21 @@ export class RequestLog {
   async #save(now: number): Promise<void> {
     this.#savedAt = now;
     const stored: Stored = {
-      format: 1,
+      format: 2,
       requests: this.#requests.place,
       streams: this.#streams.place,
       haproxy: this.#haproxy,
       counts: this.#counts.store(),
+      seen: this.#lines.store(),
     };
     await replaceFile(this.#files.counts, JSON.stringify(stored));
+    const erase = this.#paths;
+    this.#paths = false;
     const failures = await Promise.all([
-      this.#requests.giveBack(stored.requests.offset),
-      this.#streams.giveBack(stored.streams.offset),
+      this.#requests.giveBack(stored.requests.offset, erase),
+      this.#streams.giveBack(stored.streams.offset, erase),
     ]);
+    this.#paths ||= failures.some((failure) => failure !== null);
     this.#failure = failures.find((failure) => failure !== null) ?? null;
     for (const name of await requestFiles(this.#files)) {
       if (name < stored.requests.name) await rm(path.join(this.#files.requests, name), { force: true });

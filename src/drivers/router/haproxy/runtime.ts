@@ -2,6 +2,8 @@ import { addressOf } from '../../../core/emit/haproxy/text.ts';
 import {
   backendName,
   backendVariants,
+  copiedBackend,
+  copyingServer,
   serverOptions,
   serversOf,
   type Server,
@@ -46,7 +48,7 @@ export async function applyRoute(
   for (const server of wanted.filter(({ enabled }) => !enabled)) {
     differences.push(...(await bring(files, server, observed.get(keyOf(server)), signal)));
   }
-  const known = new Set(wanted.map(keyOf));
+  const known = new Set([...wanted.map(keyOf), fixed(route.entry.service)]);
   const backends = backendsOf(route.entry.service);
   for (const [key, server] of observed) {
     if (!backends.has(key.split('/', 1)[0] ?? '') || known.has(key) || server.adminDown) continue;
@@ -59,11 +61,15 @@ export async function applyRoute(
 const keyOf = ({ backend, name }: Pick<Server, 'backend' | 'name'>): string => `${backend}/${name}`;
 
 const backendsOf = (service: string): ReadonlySet<string> =>
-  new Set(
-    (['blue', 'green'] as const).flatMap((slot) =>
+  new Set([
+    ...(['blue', 'green'] as const).flatMap((slot) =>
       backendVariants.map((variant) => backendName(service, slot, variant)),
     ),
-  );
+    copiedBackend(service),
+  ]);
+
+/** Servers that belong to the structure. */
+const fixed = (service: string): string => `${copiedBackend(service)}/${copyingServer}`;
 
 async function bring(
   files: StateFiles,
@@ -135,6 +141,11 @@ async function observeServers(files: StateFiles, signal: AbortSignal): Promise<R
   );
 }
 
+/** Tells HAProxy that somebody reads its lines and erases them, so that they may say which path was asked for. */
+export async function sayReading(files: StateFiles, signal: AbortSignal): Promise<void> {
+  await ask(files.admin, 'veza reading', signal);
+}
+
 /** Where the running HAProxy differs from a route; nothing is changed. */
 export async function compareRoutes(
   files: StateFiles,
@@ -157,7 +168,7 @@ export async function compareRoutes(
       else if (present.adminDown === server.enabled)
         found.push(`server ${key} was ${present.adminDown ? 'out of' : 'in'} service`);
     }
-    const known = new Set(wanted.map(keyOf));
+    const known = new Set([...wanted.map(keyOf), fixed(route.entry.service)]);
     const backends = backendsOf(route.entry.service);
     for (const [key, server] of observed) {
       if (backends.has(key.split('/', 1)[0] ?? '') && !known.has(key) && !server.adminDown)
@@ -176,7 +187,7 @@ export async function deleteIdleServers(
   const observed = await observeServers(files, signal);
   for (const { entry } of routes) {
     const backends = backendsOf(entry.service);
-    const known = new Set(serversOf(entry).map(keyOf));
+    const known = new Set([...serversOf(entry).map(keyOf), fixed(entry.service)]);
     for (const [key, server] of observed) {
       if (!backends.has(key.split('/', 1)[0] ?? '') || known.has(key) || !server.adminDown) continue;
       // Refused while there are connections; then it is tried again later.

@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto';
 import { readFile, rename } from 'node:fs/promises';
-import type { Fenced } from '../../../core/fencing.ts';
-import { parseRouteInForce } from '../../../core/gateway-control.ts';
-import type { RouteInForce, WriteStamp } from '../../../core/route-table.ts';
+import { fencedOf, storedFences, type Fenced, type StoredFences } from '../../../core/fencing.ts';
+import { seal, unseal } from '../../../system/sealed-text.ts';
 import { isMissing, replaceFileDurably } from './haproxy-files.ts';
 
 /** What is in force, as it is kept on disk. */
@@ -13,9 +11,8 @@ export interface Table extends Fenced {
 
 export const emptyTable: Table = { routes: new Map(), removed: new Map(), relayPorts: {} };
 
-export async function saveTable(file: string, { routes, removed, relayPorts }: Table): Promise<void> {
-  const body = JSON.stringify({ routes: [...routes.values()], removed: [...removed], relayPorts });
-  await replaceFileDurably(file, `${JSON.stringify({ format: 1, sha256: sha256(body) })}\n${body}\n`);
+export async function saveTable(file: string, table: Table): Promise<void> {
+  await replaceFileDurably(file, seal(JSON.stringify({ ...storedFences(table), relayPorts: table.relayPorts })));
 }
 
 /** The table on disk. One that cannot be understood is renamed, never deleted. */
@@ -41,22 +38,6 @@ export async function loadTable(file: string): Promise<{ readonly table: Table; 
 }
 
 function decode(text: string): Table {
-  const [head = '', body = ''] = text.split('\n');
-  const { format, sha256: sum } = JSON.parse(head) as { readonly format?: unknown; readonly sha256?: unknown };
-  if (format !== 1) throw new Error('unknown format');
-  if (sum !== sha256(body)) throw new Error('wrong checksum');
-  const stored = JSON.parse(body) as {
-    readonly routes: readonly unknown[];
-    readonly removed: readonly (readonly [string, WriteStamp])[];
-    readonly relayPorts: Readonly<Record<string, number>>;
-  };
-  const routes = new Map<string, RouteInForce>();
-  for (const route of stored.routes) {
-    const parsed = parseRouteInForce(route);
-    if (!parsed.ok) throw new Error(parsed.message);
-    routes.set(parsed.value.entry.service, parsed.value);
-  }
-  return { routes, removed: new Map(stored.removed), relayPorts: stored.relayPorts };
+  const stored = JSON.parse(unseal(text)) as StoredFences & Pick<Table, 'relayPorts'>;
+  return { ...fencedOf(stored), relayPorts: stored.relayPorts };
 }
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -1,18 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { freemem } from 'node:os';
-import { bytesInWords } from '../../../core/plan/words.ts';
 import { CapacityError } from '../../../errors.ts';
 import type { SlotDesire } from '../runtime.ts';
-import type { Ports } from './ports.ts';
-
-/** Memory that can be used without swapping, in bytes: MemAvailable of proc_meminfo(5) where there is one. */
-async function availableMemory(): Promise<number> {
-  const text = await readFile('/proc/meminfo', 'utf8').catch(() => '');
-  const kilobytes = /^MemAvailable:\s+(\d+) kB$/m.exec(text)?.[1];
-  return kilobytes === undefined ? freemem() : Number(kilobytes) * 1024;
-}
-
-const instancesInWords = (count: number): string => (count === 1 ? '1 instance' : `${count} instances`);
+import { availableMemory, checkMemory, instancesInWords } from '../supervision/memory.ts';
+import type { Ports } from '../supervision/ports.ts';
 
 /**
  * Checks that `count` more instances fit.
@@ -21,22 +10,15 @@ const instancesInWords = (count: number): string => (count === 1 ? '1 instance' 
 export async function checkCapacity(desire: SlotDesire, count: number, ports: Ports): Promise<void> {
   if (count <= 0) return;
   const { service } = desire.ref;
-  const free = await ports.countFree(count);
-  if (free < count) {
+  const needed = desire.metrics === true ? 2 * count : count;
+  const free = await ports.countFree(needed);
+  if (free < needed) {
     const { from, to } = ports.range;
+    const each = desire.metrics === true ? ', and each needs two (one for its metrics)' : '';
     throw new CapacityError(
-      `No room for ${instancesInWords(count)} of ${service}: ${free} of the ports ${from}-${to} ${free === 1 ? 'is' : 'are'} free.`,
+      `No room for ${instancesInWords(count)} of ${service}: ${free} of the ports ${from}-${to} ${free === 1 ? 'is' : 'are'} free${each}.`,
       'Widen `target.ports` in veza.config.ts, or stop what uses the ports.',
     );
   }
-  const { memory } = desire.limits;
-  if (memory === null) return;
-  const available = await availableMemory();
-  if (memory * count > available) {
-    throw new CapacityError(
-      `No room for ${instancesInWords(count)} of ${service}: ${bytesInWords(memory * count)} of memory needed ` +
-        `(${count} x ${bytesInWords(memory)}), ${bytesInWords(available)} available.`,
-      'Lower `limits.memory` or `instances`, or free memory on this machine.',
-    );
-  }
+  checkMemory(desire, count, await availableMemory());
 }

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { basePath } from './launch.ts';
 import { collectorFile } from './log-files.ts';
 import type { ProcessTable } from './process-table.ts';
-import { instanceIds } from './record.ts';
+import { instanceIds } from '../supervision/state-files.ts';
 
 const identitySchema = z.object({
   pid: z.int(),

@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { fillPlaceholders, type Placeholder } from '../../../core/spec/placeholders.ts';
 import type { SlotDesire } from '../runtime.ts';
-import { INSTANCE_MARKER } from './process-table.ts';
-import { instanceDir, rawLogFile } from './record.ts';
+import { commandOf, instanceEnvironment, type InstancePlace } from '../supervision/instance-environment.ts';
+import { instanceDir } from '../supervision/state-files.ts';
+import { rawLogFile } from './record.ts';
 
 export const HOST = '127.0.0.1';
 
@@ -18,35 +18,6 @@ export const basePath = (): string => {
 /** Node hands this one on to every child unless it is named; a value of `undefined` names it and leaves it out. */
 export const notInherited: NodeJS.ProcessEnv = { NODE_V8_COVERAGE: undefined };
 
-const placeholderValues = (desire: SlotDesire, port: number): Readonly<Partial<Record<Placeholder, string>>> => {
-  const data = desire.environment['VEZA_DATA'];
-  return { PORT: String(port), HOST, ...(data === undefined ? {} : { DATA: fillPlaceholders(data, {}) }) };
-};
-
-/**
- * The whole environment of an instance. Declared values win over PATH, HOME and TMPDIR; what tells an instance who it is
- * and where it listens cannot be declared away.
- */
-export function instanceEnvironment(desire: SlotDesire, id: string, port: number, folder: string): NodeJS.ProcessEnv {
-  const values = placeholderValues(desire, port);
-  return {
-    ...notInherited,
-    PATH: basePath(),
-    HOME: join(folder, 'home'),
-    TMPDIR: join(folder, 'tmp'),
-    ...Object.fromEntries(
-      Object.entries(desire.environment).map(([name, text]) => [name, fillPlaceholders(text, values)]),
-    ),
-    PORT: String(port),
-    HOST,
-    [INSTANCE_MARKER]: id,
-    VEZA_SERVICE: desire.ref.service,
-    VEZA_ENVIRONMENT: desire.ref.environment,
-    VEZA_RELEASE: desire.release,
-    VEZA_SLOT: desire.ref.slot,
-  };
-}
-
 /**
  * Starts an instance: a session and process group of its own, nothing on stdin, stdout and stderr straight into
  * files. Nothing of it depends on us from then on. The child's `pid` is undefined when the program could not be started;
@@ -56,13 +27,13 @@ export function launchInstance(
   stateDir: string,
   desire: SlotDesire,
   id: string,
-  port: number,
+  place: Omit<InstancePlace, 'id' | 'host'>,
   launch: number,
 ): ChildProcess {
   const folder = instanceDir(stateDir, id);
   for (const name of ['home', 'tmp']) mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
-  const values = placeholderValues(desire, port);
-  const [program = '', ...args] = desire.run.map((word) => fillPlaceholders(word, values));
+  const whole = { ...place, id, host: HOST };
+  const [program = '', ...args] = commandOf(desire, whole);
   const outputs: number[] = [];
   try {
     for (const stream of ['stdout', 'stderr'] as const) {
@@ -70,7 +41,14 @@ export function launchInstance(
     }
     const child = spawn(program, args, {
       cwd: desire.artifactDir,
-      env: instanceEnvironment(desire, id, port, folder),
+      env: {
+        ...notInherited,
+        ...instanceEnvironment(desire, whole, {
+          PATH: basePath(),
+          HOME: join(folder, 'home'),
+          TMPDIR: join(folder, 'tmp'),
+        }),
+      },
       detached: true,
       stdio: ['ignore', ...outputs],
     });

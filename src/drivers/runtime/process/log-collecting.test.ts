@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LogCollecting, punchHole, type FreeSpace } from './log-collecting.ts';
 import { cursorsFile, LOG_FILES, logFile, MAX_LOG_BYTES, parseStoredLine } from './log-files.ts';
-import { instanceDir, makeStateFolders, rawLogFile, writeRecord, type InstanceRecord } from './record.ts';
+import { instanceDir, makeStateFolders } from '../supervision/state-files.ts';
+import { rawLogFile, writeRecord, type InstanceRecord } from './record.ts';
 
 const id = 'api-blue-1';
 const record = (changes: Partial<InstanceRecord> = {}): InstanceRecord => ({

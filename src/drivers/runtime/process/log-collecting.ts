@@ -25,7 +25,8 @@ import {
   parseStoredLine,
   type StoredLine,
 } from './log-files.ts';
-import { instanceDir, logsDir, readRecord, writeFileAtomically, type InstanceRecord } from './record.ts';
+import { instanceDir, logsDir, writeFileAtomically } from '../supervision/state-files.ts';
+import { readRecord, type InstanceRecord } from './record.ts';
 
 /** A raw file is shortened when it holds this much that has been collected. */
 export const SHORTEN_AFTER_BYTES = 4 * 1024 ** 2;

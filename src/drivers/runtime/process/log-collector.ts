@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { LogCollecting } from './log-collecting.ts';
 import { collectorFile, collectorLock } from './log-files.ts';
 import { systemProcessTable } from './process-table.ts';
-import { instanceDir, instancesDir, writeFileAtomically } from './record.ts';
+import { instanceDir, instancesDir, writeFileAtomically } from '../supervision/state-files.ts';
 
 // The log collector: a process of its own per state folder (its only argument), started by the runtime, independent of
 // it from then on. It ends when there is nothing to collect any more.

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { instanceDir, logsDir } from './record.ts';
+import { instanceDir, logsDir } from '../supervision/state-files.ts';
 
 /** A structured line as it is on disk. `launch` and `end` say where in the raw output it came from. */
 const storedLineSchema = z.object({

@@ -4,7 +4,8 @@ import { dirname } from 'node:path';
 import type { ReleaseId } from '../../../core/release/release.ts';
 import type { LogLine, LogQuery } from '../runtime.ts';
 import { cursorsFile, LOG_FILES, logFile, parseCursors, parseStoredLine, type StoredLine } from './log-files.ts';
-import { instanceIds, rawLogFile, readRecord } from './record.ts';
+import { instanceIds } from '../supervision/state-files.ts';
+import { rawLogFile, readRecord } from './record.ts';
 
 /** Longest wait for the collector to catch up with what was written before the question, in milliseconds. */
 const CATCH_UP_MS = 2000;

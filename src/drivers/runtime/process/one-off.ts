@@ -6,7 +6,8 @@ import { ProgramNotStartedError } from '../../../errors.ts';
 import type { OneOff } from '../runtime.ts';
 import { basePath, notInherited, signalGroup } from './launch.ts';
 import { killLeftovers } from './leftovers.ts';
-import { INSTANCE_MARKER, type ProcessTable } from './process-table.ts';
+import { INSTANCE_MARKER } from '../supervision/instance-environment.ts';
+import type { ProcessTable } from './process-table.ts';
 
 /** Time between SIGTERM and SIGKILL for a one-off process that is cancelled, in milliseconds. */
 const GRACE_MS = 5000;

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { INSTANCE_MARKER } from '../supervision/instance-environment.ts';
 
 /**
  * Which process is meant: a pid alone is reused, a pid with the time it was started at (within one boot) is not.
@@ -35,8 +36,6 @@ export interface ProcessTable {
   /** Processes started, directly or not, by this one. */
   descendants(pid: number): Promise<readonly number[]>;
 }
-
-export const INSTANCE_MARKER = 'VEZA_INSTANCE';
 
 export const systemProcessTable = (): ProcessTable =>
   process.platform === 'linux' ? new LinuxProcessTable() : new PsProcessTable();

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SecretConflictError, SecretRefusedError, SecretStoreError, VezaError } from '../../../errors.ts';
+import { replaceFileDurably } from '../../../system/replace-file.ts';
 import type { SecretInfo, Secrets, SecretsContext, SetOptions } from '../secrets.ts';
 import { openEnvelope, parseEnvelope, sealEnvelope } from './envelope.ts';
 import { withFileLock } from './file-lock.ts';
@@ -129,22 +130,9 @@ export class EmbeddedSecrets implements Secrets {
     const envelope = sealEnvelope(key, this.#context, JSON.stringify([...content]));
     const fresh = `${this.#file}.${randomUUID()}.new`;
     try {
-      const handle = await open(fresh, 'wx', 0o600);
-      try {
-        await handle.writeFile(`${JSON.stringify(envelope)}\n`);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(fresh, this.#file);
+      await replaceFileDurably(this.#file, `${JSON.stringify(envelope)}\n`, fresh);
     } finally {
       await rm(fresh, { force: true });
-    }
-    const directory = await open(this.#directory, 'r');
-    try {
-      await directory.sync();
-    } finally {
-      await directory.close();
     }
   }
 

@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import { IMAGE_RULES, type ImageRuleName } from '../core/policy/image/rules.ts';
+
+const ruleNames = Object.keys(IMAGE_RULES) as [ImageRuleName, ...ImageRuleName[]];
+
+export const ImageScanRequestSchema = z
+  .strictObject({
+    environment: z.string().min(1).nullable().default(null),
+    services: z.array(z.string().min(1)).readonly().default([]).describe('empty means all of the environment'),
+    release: z.string().min(1).nullable().default(null).describe('id or prefix; null means the newest one of each'),
+  })
+  .readonly();
+export type ImageScanRequest = z.output<typeof ImageScanRequestSchema>;
+
+export const ImageScanProgressSchema = z.object({ service: z.string(), text: z.string() }).readonly();
+export type ImageScanProgressView = z.infer<typeof ImageScanProgressSchema>;
+
+const FindingSchema = z
+  .object({
+    rule: z.enum(ruleNames),
+    severity: z.enum(['refuse', 'warn']),
+    where: z.string().describe('a path with its layer, a field of the configuration, or a package'),
+    found: z.string().describe('never a secret'),
+    why: z.string(),
+    next: z.string().describe('what to do'),
+  })
+  .readonly();
+
+const PackageSchema = z
+  .object({
+    ecosystem: z.string().describe('as OSV calls it'),
+    name: z.string(),
+    version: z.string().nullable(),
+    licence: z.string().nullable(),
+    where: z.string().describe('the file that says so'),
+  })
+  .readonly();
+
+/** An image and what every rule says about it. */
+export const ImageScanSchema = z
+  .object({
+    service: z.string(),
+    release: z.string(),
+    image: z.string().describe('digest of its configuration: what a Docker Engine calls it'),
+    manifest: z.string().nullable().describe('what registries call it'),
+    layers: z.number(),
+    bytes: z.number().describe('of all layers, unpacked'),
+    files: z.number(),
+    packages: z.array(PackageSchema).readonly(),
+    passes: z.boolean().describe('false: a deployment to containers is refused'),
+    vulnerabilities: z.string().describe('where they were looked up, or why they were not'),
+    findings: z.array(FindingSchema).readonly(),
+    excused: z.array(z.object({ finding: FindingSchema, reason: z.string(), until: z.string() }).readonly()).readonly(),
+  })
+  .readonly();
+export type ImageScanView = z.infer<typeof ImageScanSchema>;
