@@ -101,14 +101,23 @@ export class DeployedDemo {
     onView: (view: DeploymentView) => void = () => {},
     until: (view: DeploymentView) => boolean = () => false,
   ): Promise<DeploymentView> {
-    return followDeployment(this.client, id, {
-      signal: AbortSignal.timeout(patienceMs),
-      now: Date.now,
-      patienceMs: 60_000,
-      until,
-      onView,
-      onAway: () => {},
-    });
+    const seen: { last: DeploymentView | null } = { last: null };
+    try {
+      return await followDeployment(this.client, id, {
+        signal: AbortSignal.timeout(patienceMs),
+        now: Date.now,
+        patienceMs: 60_000,
+        until,
+        onView: (view) => {
+          seen.last = view;
+          onView(view);
+        },
+        onAway: () => {},
+      });
+    } catch (error) {
+      const what = seen.last === null ? 'never seen' : `last seen ${seen.last.phase}: ${seen.last.summary}`;
+      throw new Error(`deployment ${id} was not followed to its end; ${what}\n${await this.log()}`, { cause: error });
+    }
   }
 
   /** What the journal says about a deployment. */
