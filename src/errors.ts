@@ -734,6 +734,81 @@ export class ImageRefusedError extends VezaError {
   }
 }
 
+/** No name of an image in a registry. */
+export class InvalidImageReferenceError extends VezaError {
+  readonly code = 'invalid-image-reference';
+  readonly exitStatus = ExitStatus.usage;
+  override readonly hint = 'Name it as HOST[:PORT]/REPOSITORY[:TAG][@DIGEST], like registry.example/team/api.';
+  constructor(text: string, why: string) {
+    // A password may stand before an @.
+    super(`${text.replace(/^[^/@]*:[^/@]*@/, '…@')} names no image in a registry: ${why}.`);
+  }
+}
+
+/** A file that an option names is of no use. */
+export class FileUnusableError extends VezaError {
+  readonly code = 'file-unusable';
+  readonly exitStatus = ExitStatus.usage;
+  override readonly hint: string;
+  constructor(option: string, file: string, why: string) {
+    super(`${option} ${file} cannot be used: ${why}.`);
+    this.hint = `Give another file with ${option}.`;
+  }
+}
+
+/** What `docker login` left cannot be read. */
+export class CredentialsUnreadableError extends VezaError {
+  readonly code = 'credentials-unreadable';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly hint = 'Log in again (`docker login`), or give `--username` and the password on standard input.';
+  constructor(where: string, why: string) {
+    super(`The login in ${where} cannot be read: ${why}.`);
+  }
+}
+
+/** Nobody answers at a registry's address. */
+export class RegistryUnreachableError extends VezaError {
+  readonly code = 'registry-unreachable';
+  readonly exitStatus = ExitStatus.unreachable;
+  override readonly httpStatus = 503;
+  override readonly hint: string;
+  constructor(registry: string, cause: Error) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    super(`The registry ${registry} cannot be reached: ${message === '' ? String(code) : message}.`, { cause });
+    this.hint = /certificate|issuer/i.test(`${message} ${String(code)}`)
+      ? 'When an authority of your own has signed its certificate, give it: `--authority FILE`.'
+      : 'See that it runs and that its name and port are right. What was pushed already is not pushed again.';
+  }
+}
+
+/** A registry says no. */
+export class RegistryRefusedError extends VezaError {
+  readonly code = 'registry-refused';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 502;
+  override readonly hint: string;
+  /** @param status null when the answer was of no use */
+  constructor(registry: string, asked: string, why: string, status: number | null) {
+    super(`The registry ${registry} refused ${asked}: ${why}.`);
+    this.hint =
+      status === 401 || status === 403
+        ? `Log in (\`docker login ${registry}\`), or give \`--username\` and the password on standard input.`
+        : 'Its log says more.';
+  }
+}
+
+/** An image is not what it is said to be, or nobody says where it comes from. */
+export class ImageUnverifiedError extends VezaError {
+  readonly code = 'image-unverified';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint =
+    'Do not run it. `veza image push` signs what it pushes; `--key` names the public key of those who did.';
+  constructor(reference: string, why: string) {
+    super(`${reference} is not verified: ${why}.`);
+  }
+}
+
 /** Nobody answers at a Docker Engine's address, or we may not ask. */
 export class DockerUnreachableError extends VezaError {
   readonly code = 'docker-unreachable';

@@ -2,7 +2,15 @@ import { z } from 'zod';
 import { endpoint } from './endpoint.ts';
 import { EvidenceRecordSchema } from './evidence-schemas.ts';
 import { ExplanationSchema } from './explanation-schemas.ts';
-import { ImageScanProgressSchema, ImageScanRequestSchema, ImageScanSchema } from './image-schemas.ts';
+import {
+  ImagePushRequestSchema,
+  ImagePushSchema,
+  ImageScanProgressSchema,
+  ImageScanRequestSchema,
+  ImageScanSchema,
+  ImageVerificationRequestSchema,
+  ImageVerificationSchema,
+} from './image-schemas.ts';
 import {
   ContractRequestSchema,
   MigrationProgressSchema,
@@ -241,6 +249,36 @@ export const contract = {
     item: ImageScanProgressSchema,
     answer: list(ImageScanSchema),
     problems: ['unknown-name', 'not-deployed'],
+  }),
+  pushImages: endpoint({
+    ...plain,
+    operation: 'pushImages',
+    method: 'POST',
+    path: '/v1/images/pushes',
+    tag: 'releases',
+    summary: 'Push the images of releases to a registry, with their packages and their signed origin',
+    body: ImagePushRequestSchema,
+    item: ImageScanProgressSchema,
+    answer: list(ImagePushSchema),
+    problems: [
+      'unknown-name',
+      'not-deployed',
+      'invalid-image-reference',
+      'image-refused',
+      'registry-refused',
+      'registry-unreachable',
+    ],
+  }),
+  verifyImage: endpoint({
+    ...plain,
+    operation: 'verifyImage',
+    method: 'POST',
+    path: '/v1/images/verifications',
+    tag: 'releases',
+    summary: 'See who says where an image in a registry comes from, and whether that is true',
+    body: ImageVerificationRequestSchema,
+    answer: ImageVerificationSchema,
+    problems: ['invalid-image-reference', 'image-unverified', 'registry-refused', 'registry-unreachable'],
   }),
   deployments: endpoint({
     ...plain,

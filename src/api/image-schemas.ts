@@ -54,3 +54,63 @@ export const ImageScanSchema = z
   })
   .readonly();
 export type ImageScanView = z.infer<typeof ImageScanSchema>;
+
+const registryAccess = {
+  credentials: z
+    .strictObject({ username: z.string().min(1), password: z.string() })
+    .readonly()
+    .nullable()
+    .default(null)
+    .describe('for the registry; kept nowhere'),
+  authority: z.string().min(1).nullable().default(null).describe('PEM, besides the authorities that are known'),
+};
+
+export const ImagePushRequestSchema = z
+  .strictObject({
+    environment: z.string().min(1).nullable().default(null),
+    services: z.array(z.string().min(1)).readonly().default([]).describe('empty means all of the environment'),
+    release: z.string().min(1).nullable().default(null).describe('id or prefix; null means the newest one of each'),
+    to: z.string().min(1).describe('HOST[:PORT]/PATH; each service gets a repository below it'),
+    ...registryAccess,
+  })
+  .readonly();
+export type ImagePushRequest = z.output<typeof ImagePushRequestSchema>;
+
+/** An image in a registry. */
+export const ImagePushSchema = z
+  .object({
+    service: z.string(),
+    release: z.string(),
+    reference: z.string().describe('HOST/REPOSITORY:TAG@DIGEST'),
+    bytes: z.number().describe('that were sent'),
+    sent: z.number().describe('layers and configurations that were sent'),
+    known: z.number().describe('that the registry had already'),
+    sbom: z.string().describe('digest of the manifest beside the image that has its packages'),
+    provenance: z.string().describe('digest of the manifest beside the image that has its signed origin'),
+    key: z.string().describe('SHA-256 of the public key, X.509 DER'),
+  })
+  .readonly();
+export type ImagePushView = z.infer<typeof ImagePushSchema>;
+
+export const ImageVerificationRequestSchema = z
+  .strictObject({
+    image: z.string().min(1).describe('HOST[:PORT]/REPOSITORY with :TAG or @DIGEST'),
+    key: z.string().min(1).nullable().default(null).describe("public key in PEM; null means the project's own"),
+    ...registryAccess,
+  })
+  .readonly();
+export type ImageVerificationRequest = z.output<typeof ImageVerificationRequestSchema>;
+
+/** What a signature vouches for. */
+export const ImageVerificationSchema = z
+  .object({
+    reference: z.string().describe('with its digest'),
+    manifest: z.string(),
+    service: z.string(),
+    release: z.string(),
+    commit: z.string(),
+    dirty: z.boolean(),
+    builtAt: z.string().describe('RFC 3339'),
+  })
+  .readonly();
+export type ImageVerificationView = z.infer<typeof ImageVerificationSchema>;

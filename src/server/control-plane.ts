@@ -33,7 +33,15 @@ import type {
   UpProgressView,
   UpView,
 } from '../api/schemas.ts';
-import type { ImageScanProgressView, ImageScanRequest, ImageScanView } from '../api/image-schemas.ts';
+import type {
+  ImagePushRequest,
+  ImagePushView,
+  ImageScanProgressView,
+  ImageScanRequest,
+  ImageScanView,
+  ImageVerificationRequest,
+  ImageVerificationView,
+} from '../api/image-schemas.ts';
 import type { ExplanationView } from '../api/explanation-schemas.ts';
 import type { ForecastRequest, ForecastView } from '../api/forecast-schemas.ts';
 import type { ContractRequest, MigrationProgressView, MigrationsView, UndoRequest } from '../api/migration-schemas.ts';
@@ -109,6 +117,14 @@ export interface ControlPlane {
     onProgress: (progress: ImageScanProgressView) => void,
     signal: AbortSignal,
   ): Promise<readonly ImageScanView[]>;
+  /** What the registry has already is not sent again. @throws ImageRefusedError, RegistryRefusedError, RegistryUnreachableError */
+  pushImages(
+    request: ImagePushRequest,
+    onProgress: (progress: ImageScanProgressView) => void,
+    signal: AbortSignal,
+  ): Promise<readonly ImagePushView[]>;
+  /** @throws ImageUnverifiedError, RegistryRefusedError, RegistryUnreachableError */
+  verifyImage(request: ImageVerificationRequest, signal: AbortSignal): Promise<ImageVerificationView>;
   /** Journaled, then put in force; holds until it is taken back. @throws NotRoutedError */
   maintenance(
     environment: string | null,

@@ -51,6 +51,8 @@ export const handlersFor = (plane: ControlPlane): Handlers => ({
   releases: ({ query }) => plane.releases(query.service),
   build: ({ body }, { by, signal }, emit) => inOrder(emit, (push) => plane.build(body, by, push, signal)),
   scanImages: ({ body }, { signal }, emit) => inOrder(emit, (push) => plane.scanImages(body, push, signal)),
+  pushImages: ({ body }, { signal }, emit) => inOrder(emit, (push) => plane.pushImages(body, push, signal)),
+  verifyImage: ({ body }, { signal }) => plane.verifyImage(body, signal),
   deployments: ({ query }) => plane.deployments(query),
   deploy: ({ body }, { by }) => plane.deploy(body, by),
   rollback: ({ body }, { by }) => plane.rollback(body, by),

@@ -150,6 +150,8 @@ describe('every endpoint', () => {
         body: { value: 'x' },
       }),
       scanImages: await client.stream('scanImages', { body: { ...body, services: ['web'] } }, ignore),
+      pushImages: await client.stream('pushImages', { body: { ...body, to: 'localhost:5000/veza' } }, ignore),
+      verifyImage: await client.call('verifyImage', { body: { image: 'localhost:5000/veza/web:rel_1' } }),
       build: await client.stream('build', { body: { ...body, services: ['web'] } }, ignore),
       events: await client.stream('events', { query: {} }, ignore),
       logs: await client.stream('logs', { query: { services: ['web', 'api'], tail: 5 } }, ignore),

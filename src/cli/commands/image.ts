@@ -7,6 +7,7 @@ import { checkServices } from '../building.ts';
 import { bytesText, plural, shortRelease } from '../render/numbers.ts';
 import { paint, sign, type Style } from '../render/style.ts';
 import { listArgument, textArgument, textOption, type Verb } from '../verb.ts';
+import { push, verify } from './image-push.ts';
 
 const scan: Verb = {
   definition: {
@@ -90,6 +91,6 @@ const SHOWN = 'sha256:'.length + 12;
 
 export const image = {
   name: 'image',
-  summary: 'images of releases: what is in them',
-  verbs: [scan, sbom],
+  summary: 'images of releases: what is in them, and where they go',
+  verbs: [scan, sbom, push, verify],
 } as const;

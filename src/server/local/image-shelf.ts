@@ -50,10 +50,20 @@ export class ImageShelf implements ImageSupply {
     return { id: image.config, archive: () => dockerArchive(layout, image, []) };
   }
 
-  async check(artifactDir: string, signal: AbortSignal): Promise<void> {
+  /** The image of an artifact, made when there is none yet, where it is kept. */
+  async stored(
+    artifactDir: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly layout: ImageLayout; readonly image: StoredImage; readonly base: StoredImage }> {
+    const image = await this.#image(artifactDir, signal);
+    return { ...(await this.#open()), image };
+  }
+
+  /** @throws ImageRefusedError, ImageUnreadableError */
+  async check(artifactDir: string, signal: AbortSignal): Promise<ImageReport> {
     const report = await this.scan(artifactDir, signal);
     const refusing = report.findings.filter(({ severity }) => severity === 'refuse');
-    if (report.passes && refusing.length === 0) return;
+    if (report.passes && refusing.length === 0) return report;
     throw new ImageRefusedError(
       report.service,
       refusing.map(({ rule, where, found }) => `${rule}: ${where}: ${found}`),

@@ -22,6 +22,7 @@ import { defaultEnvironment, findEnvironment, findService } from './find-declare
 import { forecast } from './forecast.ts';
 import { evidenceOf } from './evidence.ts';
 import { explainDeployment } from './explanation.ts';
+import { pushImages, verifyPushed } from './image-pushes.ts';
 import { scanImages } from './image-scans.ts';
 import type { ImageShelf } from './image-shelf.ts';
 import type { MaintenanceBook } from './maintenance-book.ts';
@@ -333,6 +334,13 @@ export class LocalControlPlane implements ControlPlane {
 
   scanImages: ControlPlane['scanImages'] = (request, onProgress, signal) =>
     scanImages(this.#parts, this.#environment(request.environment), request, onProgress, signal);
+
+  pushImages: ControlPlane['pushImages'] = (request, onProgress, signal) => {
+    const { stateDir } = this.#parts;
+    return pushImages(this.#parts, stateDir, this.#environment(request.environment), request, onProgress, signal);
+  };
+
+  verifyImage: ControlPlane['verifyImage'] = (request, signal) => verifyPushed(this.#parts.stateDir, request, signal);
 
   maintenance: ControlPlane['maintenance'] = async (name, serviceName, request, by) => {
     await this.#parts.refresh();

@@ -16,7 +16,7 @@ export interface ImageSupply {
    *
    * @throws ImageRefusedError, ImageUnreadableError
    */
-  check(artifactDir: string, signal: AbortSignal): Promise<void>;
+  check(artifactDir: string, signal: AbortSignal): Promise<unknown>;
 }
 
 /** Sees to it that a Docker host has the images that it is to run. One at a time: they share most of their layers. */
@@ -30,8 +30,8 @@ export class LoadedImages {
     this.#supply = supply;
   }
 
-  check(artifactDir: string, signal: AbortSignal): Promise<void> {
-    return this.#supply.check(artifactDir, signal);
+  async check(artifactDir: string, signal: AbortSignal): Promise<void> {
+    await this.#supply.check(artifactDir, signal);
   }
 
   /** @returns the image's id @throws DockerRefusedError, DockerUnreachableError */

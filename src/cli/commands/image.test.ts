@@ -1,0 +1,141 @@
+import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ScriptedControlPlane } from '../../../test/fixtures/scripted-control-plane.ts';
+import { serveScripted } from '../../../test/fixtures/scripted-server.ts';
+import { ExitStatus } from '../../errors.ts';
+import { runCli } from '../run-cli.ts';
+
+const login = Buffer.from('ci:pass:word').toString('base64');
+let project: string;
+let plane: ScriptedControlPlane;
+let server: Awaited<ReturnType<typeof serveScripted>>;
+
+beforeEach(async () => {
+  project = await realpath(await mkdtemp(join(tmpdir(), 'veza-cli-')));
+  await writeFile(join(project, 'veza.config.ts'), 'export default {};\n');
+  plane = new ScriptedControlPlane();
+  server = await serveScripted(plane, project);
+});
+
+afterEach(async () => {
+  await server.close();
+  await rm(project, { recursive: true, force: true });
+});
+
+async function veza(args: readonly string[], input = ''): Promise<{ status: number; out: string; err: string }> {
+  let out = '';
+  let err = '';
+  const status = await runCli(args, {
+    terminal: {
+      out: (line) => (out += `${line}\n`),
+      note: (line) => (err += `${line}\n`),
+      raw: (_, chunk) => (out += Buffer.from(chunk).toString()),
+      control: (text) => (out += text),
+      style: { colour: false, unicode: true, width: 1_000 },
+      canRedraw: false,
+      rows: 40,
+      onResize: () => () => {},
+    },
+    cwd: project,
+    env: { DOCKER_CONFIG: join(project, 'docker'), PATH: `${project}:${process.env['PATH'] ?? ''}` },
+    now: () => 0,
+    interrupt: new AbortController().signal,
+    readInput: () => Promise.resolve(input),
+  });
+  return { status, out, err };
+}
+
+async function docker(configuration: unknown): Promise<void> {
+  await mkdir(join(project, 'docker'), { recursive: true });
+  await writeFile(join(project, 'docker', 'config.json'), JSON.stringify(configuration));
+}
+
+const sent = (): unknown => plane.calls.find(([method]) => method === 'pushImages')?.[1];
+
+describe('veza image push', () => {
+  it('pushes as whoever `docker login` knows, and says what was sent', async () => {
+    await docker({ auths: { 'registry.example': { auth: login } } });
+    plane.pushed = [
+      {
+        service: 'web',
+        release: 'rel_1',
+        reference: 'registry.example/veza/web:rel_1@sha256:00',
+        bytes: 40_000_000,
+        sent: 3,
+        known: 1,
+        sbom: 'sha256:01',
+        provenance: 'sha256:02',
+        key: '03',
+      },
+    ];
+    const { status, out, err } = await veza(['image', 'push', 'registry.example/veza/']);
+    expect(status).toBe(ExitStatus.ok);
+    expect(err).toContain('web  layer 1 of 2, 40.0 MB');
+    expect(out).toContain('web  rel_1  40.0 MB in 3 sent, 1 there already');
+    expect(sent()).toMatchObject({
+      to: 'registry.example/veza',
+      credentials: { username: 'ci', password: 'pass:word' },
+      authority: null,
+    });
+  });
+
+  it('asks a helper for the login, and does without one that has none', async () => {
+    await docker({ credHelpers: { 'registry.example': 'has', 'other.example': 'lacks' } });
+    const helper = async (name: string, script: string): Promise<void> => {
+      const file = join(project, `docker-credential-${name}`);
+      await writeFile(file, `#!/bin/sh\n${script}\n`);
+      await chmod(file, 0o755);
+    };
+    await helper('has', `read name; printf '{"ServerURL":"%s","Username":"of","Secret":"%s"}' "$name" "$name"`);
+    await helper('lacks', 'echo credentials not found in native keychain; exit 1');
+    await veza(['image', 'push', 'registry.example/veza']);
+    expect(sent()).toMatchObject({ credentials: { username: 'of', password: 'registry.example' } });
+    plane.calls.length = 0;
+    await veza(['image', 'push', 'other.example/veza']);
+    expect(sent()).toMatchObject({ credentials: null });
+  });
+
+  it('takes another login from standard input, and an authority from a file', async () => {
+    await docker({ auths: { 'registry.example': { auth: login } } });
+    await writeFile(join(project, 'authority.pem'), 'PEM');
+    const authority = join(project, 'authority.pem');
+    await veza(['image', 'push', 'registry.example/veza', '--username', 'me', '--authority', authority], 'secret\n');
+    expect(sent()).toMatchObject({ credentials: { username: 'me', password: 'secret' }, authority: 'PEM' });
+  });
+
+  it.each([
+    ['a name without a registry', ['veza'], ExitStatus.usage, /does not begin with the host of a registry/],
+    ['a tag', ['registry.example/veza:1'], ExitStatus.usage, /is no tag/],
+    ['an authority that is not there', ['registry.example/veza', '--authority', 'no.pem'], ExitStatus.usage, /no\.pem/],
+  ])('refuses %s, and asks nobody', async (_, args, expected, message) => {
+    const { status, err } = await veza(['image', 'push', ...args]);
+    expect(status).toBe(expected);
+    expect(err).toMatch(message);
+    expect(sent()).toBeUndefined();
+  });
+
+  it('says which file is damaged, without what is in it', async () => {
+    await docker('x');
+    await writeFile(join(project, 'docker', 'config.json'), `{"auths": ${login}`);
+    const { status, err } = await veza(['image', 'push', 'registry.example/veza']);
+    expect(status).toBe(ExitStatus.failed);
+    expect(err).toMatch(/config\.json cannot be read: it is not JSON/);
+    expect(err).not.toContain(login);
+  });
+});
+
+describe('veza image verify', () => {
+  it('tells whose release an image is', async () => {
+    await writeFile(join(project, 'them.pub'), 'PEM');
+    const key = join(project, 'them.pub');
+    const { status, out } = await veza(['image', 'verify', 'registry.example/veza/web:rel_1', '--key', key]);
+    expect(status).toBe(ExitStatus.ok);
+    expect(out).toContain('web  rel_1, built 2027-01-15T08:00:00.000Z of commit a1b2c3d4');
+    expect(plane.calls.at(-1)).toEqual([
+      'verifyImage',
+      { image: 'registry.example/veza/web:rel_1', key: 'PEM', credentials: null, authority: null },
+    ]);
+  });
+});
