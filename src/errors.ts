@@ -720,6 +720,17 @@ export class BaseImageError extends VezaError {
   }
 }
 
+/** A declared base image is of no use here. */
+export class BaseUnusableError extends VezaError {
+  readonly code = 'base-unusable';
+  readonly exitStatus = ExitStatus.refused;
+  override readonly httpStatus = 409;
+  override readonly hint = 'Declare another one (`target.base`), by its digest: `veza image base` tells it.';
+  constructor(reference: string, why: string) {
+    super(`The base ${reference} cannot be used: ${why}.`);
+  }
+}
+
 /** A rule refuses the image of a release: it does not run. */
 export class ImageRefusedError extends VezaError {
   readonly code = 'image-refused';
@@ -794,6 +805,17 @@ export class RegistryRefusedError extends VezaError {
       status === 401 || status === 403
         ? `Log in (\`docker login ${registry}\`), or give \`--username\` and the password on standard input.`
         : 'Its log says more.';
+  }
+}
+
+/** A registry has no image of that name. */
+export class ImageNotThereError extends VezaError {
+  readonly code = 'image-not-there';
+  readonly exitStatus = ExitStatus.failed;
+  override readonly httpStatus = 404;
+  override readonly hint = 'See that repository and tag are right; some registries hide what one may not see.';
+  constructor(reference: string) {
+    super(`There is no image ${reference}.`);
   }
 }
 

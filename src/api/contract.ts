@@ -3,6 +3,8 @@ import { endpoint } from './endpoint.ts';
 import { EvidenceRecordSchema } from './evidence-schemas.ts';
 import { ExplanationSchema } from './explanation-schemas.ts';
 import {
+  ImagePinRequestSchema,
+  ImagePinSchema,
   ImagePushRequestSchema,
   ImagePushSchema,
   ImageScanProgressSchema,
@@ -268,6 +270,17 @@ export const contract = {
       'registry-refused',
       'registry-unreachable',
     ],
+  }),
+  pinImage: endpoint({
+    ...plain,
+    operation: 'pinImage',
+    method: 'POST',
+    path: '/v1/images/pins',
+    tag: 'releases',
+    summary: 'The digest that a tag in a registry means at the moment',
+    body: ImagePinRequestSchema,
+    answer: ImagePinSchema,
+    problems: ['invalid-image-reference', 'image-not-there', 'registry-refused', 'registry-unreachable'],
   }),
   verifyImage: endpoint({
     ...plain,

@@ -114,3 +114,17 @@ export const ImageVerificationSchema = z
   })
   .readonly();
 export type ImageVerificationView = z.infer<typeof ImageVerificationSchema>;
+
+export const ImagePinRequestSchema = z
+  .strictObject({
+    image: z
+      .string()
+      .min(1)
+      .describe('HOST[:PORT]/REPOSITORY with :TAG, which means the newest one when it is left out'),
+    ...registryAccess,
+  })
+  .readonly();
+export type ImagePinRequest = z.output<typeof ImagePinRequestSchema>;
+
+export const ImagePinSchema = z.object({ image: z.string().describe('HOST[:PORT]/REPOSITORY@DIGEST') }).readonly();
+export type ImagePinView = z.infer<typeof ImagePinSchema>;

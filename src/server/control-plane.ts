@@ -34,6 +34,8 @@ import type {
   UpView,
 } from '../api/schemas.ts';
 import type {
+  ImagePinRequest,
+  ImagePinView,
   ImagePushRequest,
   ImagePushView,
   ImageScanProgressView,
@@ -123,6 +125,8 @@ export interface ControlPlane {
     onProgress: (progress: ImageScanProgressView) => void,
     signal: AbortSignal,
   ): Promise<readonly ImagePushView[]>;
+  /** @throws ImageNotThereError, RegistryRefusedError, RegistryUnreachableError */
+  pinImage(request: ImagePinRequest, signal: AbortSignal): Promise<ImagePinView>;
   /** @throws ImageUnverifiedError, RegistryRefusedError, RegistryUnreachableError */
   verifyImage(request: ImageVerificationRequest, signal: AbortSignal): Promise<ImageVerificationView>;
   /** Journaled, then put in force; holds until it is taken back. @throws NotRoutedError */

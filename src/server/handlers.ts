@@ -52,6 +52,7 @@ export const handlersFor = (plane: ControlPlane): Handlers => ({
   build: ({ body }, { by, signal }, emit) => inOrder(emit, (push) => plane.build(body, by, push, signal)),
   scanImages: ({ body }, { signal }, emit) => inOrder(emit, (push) => plane.scanImages(body, push, signal)),
   pushImages: ({ body }, { signal }, emit) => inOrder(emit, (push) => plane.pushImages(body, push, signal)),
+  pinImage: ({ body }, { signal }) => plane.pinImage(body, signal),
   verifyImage: ({ body }, { signal }) => plane.verifyImage(body, signal),
   deployments: ({ query }) => plane.deployments(query),
   deploy: ({ body }, { by }) => plane.deploy(body, by),

@@ -151,6 +151,7 @@ describe('every endpoint', () => {
       }),
       scanImages: await client.stream('scanImages', { body: { ...body, services: ['web'] } }, ignore),
       pushImages: await client.stream('pushImages', { body: { ...body, to: 'localhost:5000/veza' } }, ignore),
+      pinImage: await client.call('pinImage', { body: { image: 'localhost:5000/node:24' } }),
       verifyImage: await client.call('verifyImage', { body: { image: 'localhost:5000/veza/web:rel_1' } }),
       build: await client.stream('build', { body: { ...body, services: ['web'] } }, ignore),
       events: await client.stream('events', { query: {} }, ignore),

@@ -133,6 +133,7 @@ export async function rigImages(layoutDir: string): Promise<ImageSupply> {
         {
           layout,
           base,
+          baseName: null,
           artifact: digestOf(artifactDir),
           artifactDir,
           service: 'fixture',

@@ -27,6 +27,7 @@ const shelfAt = (folder: string): ImageShelf =>
     directory: join(root, folder),
     osvFolder: join(root, 'osv'),
     osvApi: null,
+    loginOf: async () => null,
     releaseOf: (artifact) => releases.get(artifact) ?? null,
     now: () => 1_800_000_000_000,
   });

@@ -371,6 +371,7 @@ describe("the platform's own images", () => {
         {
           layout,
           base,
+          baseName: null,
           artifact: `sha256:${'a'.repeat(64)}` as Digest,
           artifactDir: join(repository, 'platform', 'dist', service),
           service,

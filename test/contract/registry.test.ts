@@ -4,17 +4,29 @@ import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { arch } from 'node:process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digestOf, hexOf } from '../../src/build/digest.ts';
+import { ImageLayout, putJson } from '../../src/build/image/layout.ts';
+import { makeMachineBase } from '../../src/build/image/machine-base.ts';
 import { keyId, publicKeyPath, signingKey, type SigningKey } from '../../src/build/image/signing.ts';
 import { ImageRegistry } from '../../src/build/registry/image-registry.ts';
+import { pullImage } from '../../src/build/registry/pull-image.ts';
 import { pushRelease } from '../../src/build/registry/push-release.ts';
 import { RegistryLine, type RegistryAccess } from '../../src/build/registry/registry-line.ts';
 import { verifyImage } from '../../src/build/registry/verify-image.ts';
-import { dockerLogin } from '../../src/cli/registry-credentials.ts';
+import { dockerLogin } from '../../src/build/registry/docker-login.ts';
 import { parseReference } from '../../src/api/image-reference.ts';
+import { imageArchitecture, imageManifest, type StoredImage } from '../../src/core/image/image.ts';
+import { parsePinnedReference } from '../../src/core/image/reference.ts';
+import type { Digest } from '../../src/core/units/quantities.ts';
 import type { Release } from '../../src/core/release/release.ts';
-import { ImageUnverifiedError, RegistryRefusedError, RegistryUnreachableError } from '../../src/errors.ts';
+import {
+  BaseUnusableError,
+  ImageUnverifiedError,
+  RegistryRefusedError,
+  RegistryUnreachableError,
+} from '../../src/errors.ts';
 import { ImageShelf } from '../../src/server/local/image-shelf.ts';
 import { registryAvailable, RegistryRig, USER } from '../rig/registry.ts';
 import { DockerRig } from './docker-rig.ts';
@@ -52,6 +64,7 @@ beforeAll(async () => {
     osvFolder: join(root, 'osv'),
     osvApi: null,
     releaseOf: () => release,
+    loginOf: async () => null,
     now: () => 1_800_000_000_000,
   });
   key = await signingKey(root);
@@ -212,6 +225,119 @@ describe.skipIf(!registryAvailable)('a registry', () => {
       await engine.end();
       await rig.close();
     }
+  });
+});
+
+describe.skipIf(!registryAvailable)('a base out of a registry', () => {
+  let rig: RegistryRig;
+  let source: ImageLayout;
+  let machine: StoredImage;
+  beforeAll(async () => {
+    rig = await RegistryRig.start({ tls: true, logIn: 'password' });
+    source = await ImageLayout.open(join(root, 'source'));
+    machine = await makeMachineBase(source, signal);
+  });
+  afterAll(() => rig?.close());
+
+  /** Puts documents into the registry as they are; returns the digest of the last one. */
+  async function put(repository: string, image: StoredImage, documents: readonly unknown[] = []): Promise<Digest> {
+    const line = new RegistryLine(rig.name, repository, access(rig));
+    await new ImageRegistry(line, rig.name).push(source, image, ['24'], () => undefined, signal);
+    let last = image.manifest;
+    for (const document of documents) {
+      const body = Buffer.from(JSON.stringify(document));
+      last = digestOf(body);
+      const headers = { 'content-type': 'application/vnd.oci.image.index.v1+json' };
+      const path = `manifests/${last}`;
+      await (await line.ask({ method: 'PUT', path, headers, body: () => body, expected: [201] }, signal)).bytes();
+    }
+    await line.close();
+    return last;
+  }
+
+  /** The machine's base with another configuration. */
+  async function changed(change: (configuration: Record<string, unknown>) => unknown): Promise<StoredImage> {
+    const configuration = JSON.parse((await source.read(machine.config)).toString()) as Record<string, unknown>;
+    const config = await putJson(source, change(configuration));
+    const { digest: manifest } = await putJson(source, imageManifest(config, machine.layers, {}));
+    return { ...machine, config: config.digest, manifest };
+  }
+
+  const pull = async (repository: string, digest: Digest, folder: string) => {
+    const layout = await ImageLayout.open(join(root, folder));
+    const reference = { registry: rig.name, repository, tag: null, digest };
+    return { layout, image: await pullImage(layout, reference, access(rig), signal) };
+  };
+
+  it('is the same image here, and is not fetched twice', async () => {
+    const digest = await put('base/node', machine);
+    const { layout, image } = await pull('base/node', digest, 'pulled');
+    expect(image).toEqual(machine);
+    await rig.down();
+    expect(
+      await pullImage(layout, { registry: rig.name, repository: 'base/node', tag: null, digest }, access(rig), signal),
+    ).toEqual(machine);
+    await rig.up();
+  });
+
+  it('is the one for this machine, where there are several', async () => {
+    const other = await changed((configuration) => ({ ...configuration, architecture: 's390x' }));
+    await put('base/many', other);
+    const entry = async ({ manifest }: StoredImage, architecture: string) => ({
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      digest: manifest,
+      size: (await source.read(manifest)).byteLength,
+      platform: { os: 'linux', architecture },
+    });
+    const mediaType = 'application/vnd.oci.image.index.v1+json';
+    const ours = imageArchitecture(arch);
+    const both = [await entry(other, 's390x'), await entry(machine, ours)];
+    const digest = await put('base/many', machine, [{ schemaVersion: 2, mediaType, manifests: both }]);
+    expect((await pull('base/many', digest, 'many')).image).toEqual(machine);
+    const lone = await put('base/many', machine, [{ schemaVersion: 2, mediaType, manifests: both.slice(0, 1) }]);
+    await expect(pull('base/many', lone, 'many')).rejects.toThrow(`there is none for linux/${ours}`);
+    await expect(pull('base/many', other.manifest, 'many')).rejects.toThrow(BaseUnusableError);
+  });
+
+  it('gives services its environment, and its name to whoever asks later', async () => {
+    const based = await changed((configuration) => ({
+      ...configuration,
+      config: { Env: ['PATH=/usr/local/bin', 'TZ=UTC'], Entrypoint: ['/nowhere'], User: 'root' },
+    }));
+    const digest = await put('base/env', based);
+    const name = `${rig.name}/base/env@${digest}`;
+    const read = parsePinnedReference(name);
+    if (!read.ok) throw new Error(read.expected);
+    // The shelf has no authority of ours to trust: the layout has the base already.
+    const { layout } = await shelf.stored(artifactDir, signal);
+    await pullImage(layout, read.value, access(rig), signal);
+    const { image, base } = await shelf.on(read.value).stored(artifactDir, signal);
+    expect(base).toEqual(based);
+    const { config } = JSON.parse((await layout.read(image.config)).toString()) as { config: Record<string, unknown> };
+    expect(config).toMatchObject({
+      Env: ['PATH=/usr/local/bin', 'TZ=UTC'],
+      User: '10001:10001',
+      Labels: { 'org.opencontainers.image.base.name': name, 'org.opencontainers.image.base.digest': digest },
+    });
+    expect(config).not.toHaveProperty('Entrypoint');
+    expect((await shelf.on(read.value).scan(artifactDir, signal)).passes).toBe(true);
+  });
+
+  it('that is not there, and one whose layer was changed on the way, are errors that say so', async () => {
+    const digest = await put('base/bad', machine);
+    const nowhere = digestOf('nowhere');
+    await expect(pull('base/bad', nowhere, 'bad')).rejects.toThrow(/refused GET .*404/);
+    const [layer] = machine.layers;
+    if (layer === undefined) throw new Error('no layer');
+    const hex = hexOf(layer.digest);
+    const blob = join(rig.folder, 'data/docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex, 'data');
+    const good = await readFile(blob);
+    const bad = Buffer.from(good);
+    bad[1_000] = (bad[1_000] ?? 0) ^ 1;
+    await writeFile(blob, bad);
+    await expect(pull('base/bad', digest, 'bad')).rejects.toThrow(/gave other bytes/);
+    await writeFile(blob, good);
+    expect((await pull('base/bad', digest, 'bad')).image).toEqual(machine);
   });
 });
 

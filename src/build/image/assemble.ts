@@ -5,6 +5,7 @@ import { imageArchitecture, imageConfiguration, imageManifest, type StoredImage 
 import { canonicalJson } from '../../core/release/canonical-json.ts';
 import type { Command, Digest } from '../../core/units/quantities.ts';
 import { walkTree, type TreeEntry } from '../tree.ts';
+import { baseEnvironment } from './base-environment.ts';
 import { putLayer, type LayerEntry } from './layer.ts';
 import { putJson, type ImageLayout } from './layout.ts';
 
@@ -14,6 +15,8 @@ export const APP_FOLDER = '/app';
 export interface ImageWanted {
   readonly layout: ImageLayout;
   readonly base: StoredImage;
+  /** What the base is called where it comes from; null when it was made here. */
+  readonly baseName: string | null;
   readonly artifact: Digest;
   /** The artifact, unpacked and verified. */
   readonly artifactDir: string;
@@ -31,8 +34,8 @@ export interface ImageWanted {
  * the service runs as cannot change. The same artifact on the same base, run the same way, is the same image, to the byte.
  */
 export async function assembleImage(wanted: ImageWanted, signal: AbortSignal): Promise<StoredImage> {
-  const { layout, base, artifact, service, run, healthcheck, annotations } = wanted;
-  const name = `${service}-${digestOf(canonicalJson({ base: base.manifest, artifact, service, run, healthcheck, annotations })).slice(7, 39)}`;
+  const { layout, base, baseName, artifact, service, run, healthcheck, annotations } = wanted;
+  const name = `${service}-${digestOf(canonicalJson({ base: base.manifest, baseName, artifact, service, run, healthcheck, annotations })).slice(7, 39)}`;
   const known = await layout.find(name);
   if (known !== null) return known;
   const app = APP_FOLDER.slice(1);
@@ -46,12 +49,13 @@ export async function assembleImage(wanted: ImageWanted, signal: AbortSignal): P
       {
         command: run,
         folder: APP_FOLDER,
-        environment: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+        environment: await baseEnvironment(layout, base),
         healthcheck,
         labels: {
           'dev.veza.artifact': artifact,
           'dev.veza.service': service,
           'org.opencontainers.image.base.digest': base.manifest,
+          ...(baseName === null ? {} : { 'org.opencontainers.image.base.name': baseName }),
           'org.opencontainers.image.title': service,
         },
       },

@@ -157,6 +157,12 @@ export class ImageRegistry {
     return this.#same(wanted, await answer.bytes());
   }
 
+  /** The bytes of a blob as they come; whoever keeps them sees whether they are the right ones. */
+  async blob(wanted: Digest, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
+    const answer = await this.#line.ask({ method: 'GET', path: `blobs/${wanted}`, expected: [200] }, signal);
+    return answer.stream();
+  }
+
   #same(wanted: Digest, bytes: Buffer): Buffer {
     if (digestOf(bytes) === wanted) return bytes;
     throw new RegistryRefusedError(this.#name, `GET ${wanted}`, 'what it gave has another digest', null);

@@ -4,7 +4,6 @@ import { parseReference } from '../../api/image-reference.ts';
 import { referenceText } from '../../core/image/reference.ts';
 import { ExitStatus, FileUnusableError } from '../../errors.ts';
 import { checkServices } from '../building.ts';
-import { dockerLogin, type RegistryLogin } from '../registry-credentials.ts';
 import { bytesText, shortRelease } from '../render/numbers.ts';
 import { paint, sign } from '../render/style.ts';
 import { listArgument, textArgument, textOption, type Verb, type VerbContext, type VerbInput } from '../verb.ts';
@@ -40,8 +39,9 @@ export const push: Verb = {
     const { terminal, json, environment, interrupt } = context;
     const { style } = terminal;
     const to = (textArgument(input.args[0]) ?? '').replace(/\/+$/, '');
-    const { registry } = parseReference(`${to}/any`);
-    const access = await registryAccess(registry, context, input);
+    // A bad name is no reason to ask for a password.
+    parseReference(`${to}/any`);
+    const access = await registryAccess(context, input);
     const client = context.client();
     const services = listArgument(input.args[1]);
     await checkServices(client, environment, services);
@@ -92,7 +92,7 @@ export const verify: Verb = {
     const reference = parseReference(textArgument(input.args[0]) ?? '');
     const file = textOption(input.options['key']);
     const key = file === null ? null : await textOf(file, '--key');
-    const access = await registryAccess(reference.registry, context, input);
+    const access = await registryAccess(context, input);
     const body = { image: referenceText(reference), key, ...access };
     const verified = await context.client().call('verifyImage', { body }, { signal: interrupt });
     if (json) {
@@ -109,17 +109,36 @@ export const verify: Verb = {
   },
 };
 
+export const base: Verb = {
+  definition: {
+    name: 'base',
+    arguments: [['<image>', 'HOST[:PORT]/REPOSITORY[:TAG]']],
+    summary: 'tell the digest that a tag means, to be declared as a base',
+    description: 'What is printed goes into `target.base` in veza.config.ts. A tag can be moved; a digest cannot.',
+    options: registryOptions(),
+    examples: [['veza image base registry.example/node:24', 'what to declare']],
+  },
+  action: async (context, input) => {
+    const { terminal, json, interrupt } = context;
+    const image = textArgument(input.args[0]) ?? '';
+    parseReference(image);
+    const access = await registryAccess(context, input);
+    const pinned = await context.client().call('pinImage', { body: { image, ...access } }, { signal: interrupt });
+    terminal.out(json ? JSON.stringify(pinned) : pinned.image);
+    return ExitStatus.ok;
+  },
+};
+
 async function registryAccess(
-  registry: string,
-  { env, interrupt, readInput }: VerbContext,
+  { readInput }: VerbContext,
   { options }: VerbInput,
-): Promise<{ readonly credentials: RegistryLogin | null; readonly authority: string | null }> {
+): Promise<{
+  readonly credentials: { readonly username: string; readonly password: string } | null;
+  readonly authority: string | null;
+}> {
   const username = textOption(options['username']);
   const file = textOption(options['authority']);
-  const credentials =
-    username === null
-      ? await dockerLogin(registry, env, interrupt)
-      : { username, password: (await readInput()).replace(/\r?\n$/, '') };
+  const credentials = username === null ? null : { username, password: (await readInput()).replace(/\r?\n$/, '') };
   return { credentials, authority: file === null ? null : await textOf(file, '--authority') };
 }
 

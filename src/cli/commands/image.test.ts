@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -7,7 +7,6 @@ import { serveScripted } from '../../../test/fixtures/scripted-server.ts';
 import { ExitStatus } from '../../errors.ts';
 import { runCli } from '../run-cli.ts';
 
-const login = Buffer.from('ci:pass:word').toString('base64');
 let project: string;
 let plane: ScriptedControlPlane;
 let server: Awaited<ReturnType<typeof serveScripted>>;
@@ -39,7 +38,7 @@ async function veza(args: readonly string[], input = ''): Promise<{ status: numb
       onResize: () => () => {},
     },
     cwd: project,
-    env: { DOCKER_CONFIG: join(project, 'docker'), PATH: `${project}:${process.env['PATH'] ?? ''}` },
+    env: {},
     now: () => 0,
     interrupt: new AbortController().signal,
     readInput: () => Promise.resolve(input),
@@ -47,16 +46,10 @@ async function veza(args: readonly string[], input = ''): Promise<{ status: numb
   return { status, out, err };
 }
 
-async function docker(configuration: unknown): Promise<void> {
-  await mkdir(join(project, 'docker'), { recursive: true });
-  await writeFile(join(project, 'docker', 'config.json'), JSON.stringify(configuration));
-}
-
 const sent = (): unknown => plane.calls.find(([method]) => method === 'pushImages')?.[1];
 
 describe('veza image push', () => {
-  it('pushes as whoever `docker login` knows, and says what was sent', async () => {
-    await docker({ auths: { 'registry.example': { auth: login } } });
+  it('leaves it to the control plane who one is, and says what was sent', async () => {
     plane.pushed = [
       {
         service: 'web',
@@ -76,29 +69,12 @@ describe('veza image push', () => {
     expect(out).toContain('web  rel_1  40.0 MB in 3 sent, 1 there already');
     expect(sent()).toMatchObject({
       to: 'registry.example/veza',
-      credentials: { username: 'ci', password: 'pass:word' },
+      credentials: null,
       authority: null,
     });
   });
 
-  it('asks a helper for the login, and does without one that has none', async () => {
-    await docker({ credHelpers: { 'registry.example': 'has', 'other.example': 'lacks' } });
-    const helper = async (name: string, script: string): Promise<void> => {
-      const file = join(project, `docker-credential-${name}`);
-      await writeFile(file, `#!/bin/sh\n${script}\n`);
-      await chmod(file, 0o755);
-    };
-    await helper('has', `read name; printf '{"ServerURL":"%s","Username":"of","Secret":"%s"}' "$name" "$name"`);
-    await helper('lacks', 'echo credentials not found in native keychain; exit 1');
-    await veza(['image', 'push', 'registry.example/veza']);
-    expect(sent()).toMatchObject({ credentials: { username: 'of', password: 'registry.example' } });
-    plane.calls.length = 0;
-    await veza(['image', 'push', 'other.example/veza']);
-    expect(sent()).toMatchObject({ credentials: null });
-  });
-
   it('takes another login from standard input, and an authority from a file', async () => {
-    await docker({ auths: { 'registry.example': { auth: login } } });
     await writeFile(join(project, 'authority.pem'), 'PEM');
     const authority = join(project, 'authority.pem');
     await veza(['image', 'push', 'registry.example/veza', '--username', 'me', '--authority', authority], 'secret\n');
@@ -115,15 +91,6 @@ describe('veza image push', () => {
     expect(err).toMatch(message);
     expect(sent()).toBeUndefined();
   });
-
-  it('says which file is damaged, without what is in it', async () => {
-    await docker('x');
-    await writeFile(join(project, 'docker', 'config.json'), `{"auths": ${login}`);
-    const { status, err } = await veza(['image', 'push', 'registry.example/veza']);
-    expect(status).toBe(ExitStatus.failed);
-    expect(err).toMatch(/config\.json cannot be read: it is not JSON/);
-    expect(err).not.toContain(login);
-  });
 });
 
 describe('veza image verify', () => {
@@ -137,5 +104,13 @@ describe('veza image verify', () => {
       'verifyImage',
       { image: 'registry.example/veza/web:rel_1', key: 'PEM', credentials: null, authority: null },
     ]);
+  });
+});
+
+describe('veza image base', () => {
+  it('prints what to declare, and nothing else', async () => {
+    const { status, out } = await veza(['image', 'base', 'registry.example/node:24']);
+    expect(status).toBe(ExitStatus.ok);
+    expect(out).toBe(`registry.example/node@sha256:${'0a'.repeat(32)}\n`);
   });
 });

@@ -7,7 +7,7 @@ import { checkServices } from '../building.ts';
 import { bytesText, plural, shortRelease } from '../render/numbers.ts';
 import { paint, sign, type Style } from '../render/style.ts';
 import { listArgument, textArgument, textOption, type Verb } from '../verb.ts';
-import { push, verify } from './image-push.ts';
+import { base, push, verify } from './image-push.ts';
 
 const scan: Verb = {
   definition: {
@@ -92,5 +92,5 @@ const SHOWN = 'sha256:'.length + 12;
 export const image = {
   name: 'image',
   summary: 'images of releases: what is in them, and where they go',
-  verbs: [scan, sbom, push, verify],
+  verbs: [scan, sbom, push, verify, base],
 } as const;

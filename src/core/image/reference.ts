@@ -1,3 +1,4 @@
+import { expected, parsed, type Parsed } from '../units/parsed.ts';
 import type { Digest } from '../units/quantities.ts';
 
 /** Where an image is in a registry. */
@@ -45,3 +46,18 @@ export const referenceText = ({ registry, repository, tag, digest }: ImageRefere
 /** Whether the registry is on this machine: the only one that is spoken to without TLS. */
 export const isLoopbackRegistry = (registry: string): boolean =>
   /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/.test(registry);
+
+/** A reference that means the same image for ever. */
+export type PinnedReference = ImageReference & { readonly digest: Digest };
+
+/** Reads a reference with its digest. A tag alone can be moved (guide, rule 2). */
+export function parsePinnedReference(input: unknown): Parsed<PinnedReference> {
+  const read = typeof input === 'string' ? readReference(input) : { wrong: 'it is no text' };
+  if ('wrong' in read) return expected(`an image in a registry, HOST/REPOSITORY@sha256:… (${read.wrong})`);
+  const { digest } = read;
+  if (digest === null)
+    return expected(
+      `an image by its digest, HOST/REPOSITORY@sha256:…; a tag can be moved (\`veza image base ${referenceText(read)}\` tells the digest)`,
+    );
+  return parsed({ ...read, digest });
+}

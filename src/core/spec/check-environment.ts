@@ -285,7 +285,7 @@ function warnOfGates({ name, gates }: Environment): Mistake[] {
 /** Settings that only one kind of target has. */
 function checkKind(environment: Environment, { target }: DeclaredEnvironmentPieces): Mistake[] {
   if (target === undefined || target.kind === 'docker') return [];
-  return (['socket', 'subnet'] as const)
+  return (['socket', 'subnet', 'base'] as const)
     .filter((key) => target[key] !== undefined)
     .map((key) =>
       mistake({

@@ -383,6 +383,11 @@ export interface DockerTargetDeclaration extends TargetEdgeDeclaration {
    * "10.213.1.0/24" for the second.
    */
   readonly subnet?: `${string}/${number}` | undefined;
+  /**
+   * Image below those of services, by its digest: "registry.example/node@sha256:…". `veza image base` tells the digest of a tag.
+   * Default: one made of this machine's own Node.
+   */
+  readonly base?: `${string}/${string}@sha256:${string}` | undefined;
 }
 
 /** What all targets have in common: where users come in, and through what. */

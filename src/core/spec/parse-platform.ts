@@ -124,6 +124,7 @@ function resolveTarget(
   return {
     kind: 'docker',
     socket: declared.socket ?? '/var/run/docker.sock',
+    base: declared.base ?? null,
     subnet: declared.subnet?.text ?? `10.213.${block}.0/24`,
     ...edge,
   };

@@ -1,3 +1,4 @@
+import type { PinnedReference } from '../image/reference.ts';
 import type { AnalysisSettings } from '../analysis/settings.ts';
 import type { GatewaySettings } from '../gateway-settings.ts';
 import type { RouteEdge } from '../route-edge.ts';
@@ -32,6 +33,8 @@ export interface DockerTarget extends TargetEdge {
   readonly kind: 'docker';
   /** Socket of the Docker Engine on this machine: an absolute path. */
   readonly socket: string;
+  /** Below the images of services; null: made of this machine's own Node. */
+  readonly base: PinnedReference | null;
   /** IPv4 network of the environment's own bridge; its first address is this machine. */
   readonly subnet: string;
 }

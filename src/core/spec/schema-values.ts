@@ -1,3 +1,4 @@
+import { parsePinnedReference, type PinnedReference } from '../image/reference.ts';
 import type { z } from 'zod';
 import { parseListenAddress } from '../units/address.ts';
 import { parseCommand } from '../units/command.ts';
@@ -162,6 +163,13 @@ export const portRange: z.ZodType<PortRange, `${number}-${number}`> = unit(parse
 
 export const subnet = (description: string): z.ZodType<Subnet, `${string}/${number}`> =>
   unit(parseSubnet, { description, type: 'string', examples: ['10.213.0.0/24'] });
+
+export const pinnedImage = (description: string): z.ZodType<PinnedReference, `${string}/${string}@sha256:${string}`> =>
+  unit(parsePinnedReference, {
+    description,
+    type: 'string',
+    examples: [`registry.example/node@sha256:${'0123456789abcdef'.repeat(4)}`],
+  });
 
 export const absolutePath = (description: string): z.ZodString => {
   const error = 'an absolute path, such as "/var/run/docker.sock"';

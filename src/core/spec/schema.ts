@@ -3,7 +3,16 @@ import { count, either, flag, strict, text } from './schema-parts.ts';
 import { overrideSchema, serviceSchema } from './schema-service.ts';
 import { strategySchema } from './schema-strategy.ts';
 import { accessLogSchema, httpsSchema } from './schema-edge.ts';
-import { absolutePath, duration, listenAddress, name, portRange, secretReference, subnet } from './schema-values.ts';
+import {
+  absolutePath,
+  duration,
+  listenAddress,
+  name,
+  pinnedImage,
+  portRange,
+  secretReference,
+  subnet,
+} from './schema-values.ts';
 
 /** Which keys belong to which kind and mode is checked with names, so that the message can say it. */
 export const resourceSchema = strict(
@@ -29,6 +38,9 @@ const targetSchema = strict(
     socket: absolutePath('Socket of the Docker Engine; only with `docker`; default /var/run/docker.sock.').optional(),
     subnet: subnet(
       "Network of the environment's own bridge; only with `docker`; default 10.213.0.0/24 for the first environment, and so on.",
+    ).optional(),
+    base: pinnedImage(
+      "Image below those of services, by its digest; only with `docker`; default: made of this machine's Node.",
     ).optional(),
     listen: listenAddress.optional(),
     ports: portRange.optional(),

@@ -1,10 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Target } from '../../core/spec/platform.ts';
-import type { ImageSupply } from '../../drivers/runtime/docker/image-supply.ts';
 import { runtimes } from '../../drivers/runtime/registry.ts';
 import type { Runtime } from '../../drivers/runtime/runtime.ts';
 import { RuntimeChangedError } from '../../errors.ts';
+import type { ImageShelf } from './image-shelf.ts';
 
 export interface RuntimePlace {
   readonly platform: string;
@@ -13,7 +13,7 @@ export interface RuntimePlace {
   readonly folder: string;
   readonly ports: { readonly from: number; readonly to: number };
   /** For targets that run containers. */
-  readonly images: ImageSupply;
+  readonly images: ImageShelf;
 }
 
 /** Where each kind keeps what it runs, below the environment's folder. */
@@ -44,7 +44,7 @@ export async function openRuntime(target: Target, place: RuntimePlace): Promise<
         host: { kind: 'socket', path: target.socket },
         subnet: target.subnet,
         ports: place.ports,
-        images: place.images,
+        images: place.images.on(target.base),
       });
   }
 }

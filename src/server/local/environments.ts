@@ -5,7 +5,7 @@ import type { ResourceDriver } from '../../drivers/resource/resource.ts';
 import { createResourceDriver } from '../../drivers/resource/registry.ts';
 import type { RouterEvent } from '../../drivers/router/router.ts';
 import { NoMigrationsError } from '../../errors.ts';
-import type { ImageSupply } from '../../drivers/runtime/docker/image-supply.ts';
+import type { ImageShelf } from './image-shelf.ts';
 import { createSecrets } from '../../drivers/secrets/registry.ts';
 import { resolveSecret } from '../../drivers/secrets/resolve.ts';
 import type { Secrets } from '../../drivers/secrets/secrets.ts';
@@ -46,7 +46,7 @@ export interface OpenOptions {
   readonly stateDir: string;
   readonly ports: PortBook;
   /** For targets that run containers. */
-  readonly images: ImageSupply;
+  readonly images: ImageShelf;
   readonly log: (line: string) => void;
   /** Told what befalls the router without being asked for. */
   readonly onRouterEvent: (event: RouterEvent) => void;

@@ -1,6 +1,6 @@
 import type { ImageScanProgressView, ImageScanRequest, ImageScanView } from '../../api/image-schemas.ts';
 import type { Environment } from '../../core/spec/platform.ts';
-import { withReleases, type ImageParts } from './wanted-releases.ts';
+import { imagesFor, withReleases, type ImageParts } from './wanted-releases.ts';
 
 /** Makes the images of releases where there are none yet, and tells what every rule says about each. */
 export function scanImages(
@@ -16,7 +16,7 @@ export function scanImages(
     request,
     async ({ id, service }, artifactDir) => {
       onProgress({ service, text: `image of ${id}` });
-      const { findings, excused, ...report } = await parts.images.scan(artifactDir, signal);
+      const { findings, excused, ...report } = await imagesFor(parts, environment).scan(artifactDir, signal);
       return {
         service,
         release: id,

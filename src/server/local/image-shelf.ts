@@ -7,6 +7,10 @@ import { makeMachineBase } from '../../build/image/machine-base.ts';
 import type { LayerContents } from '../../build/image-scan/layer.ts';
 import { DEFAULT_POLICY, scanImage, type ImageReport } from '../../build/image-scan/scan-image.ts';
 import { asDigest } from '../../build/digest.ts';
+import { pullImage } from '../../build/registry/pull-image.ts';
+import { dockerLogin } from '../../build/registry/docker-login.ts';
+import type { Credentials } from '../../build/registry/authorization.ts';
+import { referenceText, type PinnedReference } from '../../core/image/reference.ts';
 import type { StoredImage } from '../../core/image/image.ts';
 import type { Release } from '../../core/release/release.ts';
 import type { Digest } from '../../core/units/quantities.ts';
@@ -22,6 +26,8 @@ export interface ImageShelfOptions {
   readonly osvApi: string | null;
   /** A release with this artifact. */
   readonly releaseOf: (artifact: Digest) => Release | null;
+  /** Who we are for a registry that a base comes from; null: nobody. */
+  readonly loginOf: (registry: string, signal: AbortSignal) => Promise<Credentials | null>;
   readonly now: () => number;
 }
 
@@ -33,15 +39,34 @@ interface Opened {
   readonly base: StoredImage;
 }
 
+/** What shelves with different bases have in common. */
+interface Shared {
+  layout: Promise<ImageLayout> | null;
+  readonly layers: Map<Digest, LayerContents>;
+  readonly siblings: Map<string, ImageShelf>;
+}
+
 /** Images of releases, made from their artifacts when somebody first asks; what is made, and what was found in it, is kept. */
 export class ImageShelf implements ImageSupply {
   readonly #options: ImageShelfOptions;
+  readonly #base: PinnedReference | null;
+  readonly #shared: Shared;
   #opened: Promise<Opened> | null = null;
   readonly #made = new Map<Digest, Promise<StoredImage>>();
-  readonly #layers = new Map<Digest, LayerContents>();
 
-  constructor(options: ImageShelfOptions) {
+  /** With images on a base made of this machine; `on` gives others. */
+  constructor(options: ImageShelfOptions, base: PinnedReference | null = null, shared: Shared | null = null) {
     this.#options = options;
+    this.#base = base;
+    this.#shared = shared ?? { layout: null, layers: new Map(), siblings: new Map() };
+  }
+
+  /** Where images on this base are. @param base null: made of this machine */
+  on(base: PinnedReference | null): ImageShelf {
+    const name = base === null ? '' : referenceText(base);
+    const shelf = this.#shared.siblings.get(name) ?? new ImageShelf(this.#options, base, this.#shared);
+    this.#shared.siblings.set(name, shelf);
+    return shelf;
   }
 
   async imageOf(artifactDir: string, signal: AbortSignal): Promise<LoadableImage> {
@@ -89,7 +114,7 @@ export class ImageShelf implements ImageSupply {
         sbom: null,
         policy: DEFAULT_POLICY,
         osv: { folder, api: osvApi, timeLimitMs: OSV_TIME_MS },
-        known: this.#layers,
+        known: this.#shared.layers,
         now: now(),
       },
       signal,
@@ -123,6 +148,8 @@ export class ImageShelf implements ImageSupply {
       {
         layout,
         base,
+        // Of several for different machines it is this one's.
+        baseName: this.#base === null ? null : referenceText({ ...this.#base, digest: base.manifest }),
         artifact: release.artifact,
         artifactDir,
         service: release.service,
@@ -135,14 +162,24 @@ export class ImageShelf implements ImageSupply {
   }
 
   #open(): Promise<Opened> {
-    this.#opened ??= (async () => {
-      const layout = await ImageLayout.open(this.#options.directory);
-      return { layout, base: await makeMachineBase(layout, new AbortController().signal) };
-    })().catch((error: unknown) => {
+    this.#opened ??= this.#openBase().catch((error: unknown) => {
       this.#opened = null;
       throw error;
     });
     return this.#opened;
+  }
+
+  async #openBase(): Promise<Opened> {
+    const signal = new AbortController().signal;
+    this.#shared.layout ??= ImageLayout.open(this.#options.directory);
+    const layout = await this.#shared.layout.catch((error: unknown) => {
+      this.#shared.layout = null;
+      throw error;
+    });
+    const base = this.#base;
+    if (base === null) return { layout, base: await makeMachineBase(layout, signal) };
+    const credentials = await this.#options.loginOf(base.registry, signal);
+    return { layout, base: await pullImage(layout, base, { credentials, authority: null }, signal) };
   }
 }
 
@@ -157,5 +194,6 @@ export const imagesOf = (
     osvFolder: join(stateDir, 'osv'),
     osvApi: osvApi === 'off' ? null : (osvApi ?? 'https://api.osv.dev'),
     releaseOf,
+    loginOf: (registry, signal) => dockerLogin(registry, process.env, signal),
     now: () => Date.now(),
   });

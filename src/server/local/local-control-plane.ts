@@ -22,7 +22,7 @@ import { defaultEnvironment, findEnvironment, findService } from './find-declare
 import { forecast } from './forecast.ts';
 import { evidenceOf } from './evidence.ts';
 import { explainDeployment } from './explanation.ts';
-import { pushImages, verifyPushed } from './image-pushes.ts';
+import { pinImage, pushImages, verifyPushed } from './image-pushes.ts';
 import { scanImages } from './image-scans.ts';
 import type { ImageShelf } from './image-shelf.ts';
 import type { MaintenanceBook } from './maintenance-book.ts';
@@ -339,6 +339,8 @@ export class LocalControlPlane implements ControlPlane {
     const { stateDir } = this.#parts;
     return pushImages(this.#parts, stateDir, this.#environment(request.environment), request, onProgress, signal);
   };
+
+  pinImage: ControlPlane['pinImage'] = (request, signal) => pinImage(request, signal);
 
   verifyImage: ControlPlane['verifyImage'] = (request, signal) => verifyPushed(this.#parts.stateDir, request, signal);
 

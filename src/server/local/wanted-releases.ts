@@ -21,6 +21,10 @@ export interface WantedReleases {
   readonly release: string | null;
 }
 
+/** Where the environment's images are: on the base that it declares. */
+export const imagesFor = ({ images }: ImageParts, { target }: Environment): ImageShelf =>
+  images.on(target.kind === 'docker' ? target.base : null);
+
 /**
  * Does something with a release of each service that is meant, one after the other; meanwhile it is not swept away.
  *

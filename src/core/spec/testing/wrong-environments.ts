@@ -241,6 +241,22 @@ export const WRONG_ENVIRONMENTS: readonly WrongConfig[] = [
     suggestion: '10.213.0.0/24',
   },
   {
+    name: 'base by a tag',
+    change: production({ target: { kind: 'docker', base: 'registry.example/node:24' } }),
+    path: 'environments.production.target.base',
+    expected: '`veza image base registry.example/node:24` tells the digest',
+    got: '"registry.example/node:24"',
+    suggestion: null,
+  },
+  {
+    name: 'base without a registry',
+    change: production({ target: { kind: 'docker', base: 'node:24' } }),
+    path: 'environments.production.target.base',
+    expected: 'it does not begin with the host of a registry',
+    got: '"node:24"',
+    suggestion: null,
+  },
+  {
     name: 'network without containers',
     change: production({ target: { kind: 'process', subnet: '10.213.0.0/24' } }),
     path: 'environments.production.target.subnet',

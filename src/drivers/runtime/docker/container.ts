@@ -64,9 +64,8 @@ export const containerBody = (wanted: ContainerWanted): Readonly<Record<string, 
   },
 });
 
-/** Variables that every container has; declared ones win. */
+/** Variables that every container has, besides those of its image; declared ones win. */
 export const containerEnvironment: Readonly<Record<string, string>> = {
-  PATH: '/usr/local/bin:/usr/bin:/bin',
   HOME: '/tmp',
   TMPDIR: '/tmp',
 };

@@ -14,10 +14,12 @@ const STARTER = `
 const { accessSync, constants, readFileSync, writeFileSync } = require('node:fs');
 const { delimiter, join } = require('node:path');
 const { environment, secrets } = JSON.parse(readFileSync(0, 'utf8'));
+// Where programs are is the image's business, unless it was declared.
+environment.PATH ??= process.env.PATH ?? '';
 for (const name of secrets) writeFileSync(join('${SECRETS_FOLDER}', name), environment[name], { mode: 0o400, flag: 'w' });
 const [program, ...args] = process.argv.slice(1);
 const may = (path) => { try { accessSync(path, constants.X_OK); return true; } catch { return false; } };
-const places = program.includes('/') ? [program] : (environment.PATH ?? '').split(delimiter).map((folder) => join(folder, program));
+const places = program.includes('/') ? [program] : environment.PATH.split(delimiter).map((folder) => join(folder, program));
 const path = places.find(may);
 if (path === undefined) {
   console.error('${NOT_STARTED_WORDS}program ' + program + ' was not found (in the artifact, or in PATH), or may not be executed');

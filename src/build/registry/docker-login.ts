@@ -3,12 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { CredentialsUnreadableError } from '../errors.ts';
-
-export interface RegistryLogin {
-  readonly username: string;
-  readonly password: string;
-}
+import { CredentialsUnreadableError } from '../../errors.ts';
+import type { Credentials } from './authorization.ts';
 
 const configurationSchema = z.looseObject({
   auths: z.record(z.string(), z.looseObject({ auth: z.string().optional() })).optional(),
@@ -28,7 +24,7 @@ export async function dockerLogin(
   registry: string,
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
-): Promise<RegistryLogin | null> {
+): Promise<Credentials | null> {
   const path = join(env['DOCKER_CONFIG'] ?? join(env['HOME'] ?? homedir(), '.docker'), 'config.json');
   let text: string;
   try {
@@ -62,7 +58,7 @@ async function fromHelper(
   registry: string,
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
-): Promise<RegistryLogin | null> {
+): Promise<Credentials | null> {
   const program = `docker-credential-${helper}`;
   if (!/^[\w.-]+$/.test(helper)) throw new CredentialsUnreadableError(program, 'that is no name of a helper');
   const output = await new Promise<{ readonly status: number | null; readonly text: string }>((resolve, reject) => {
