@@ -54,7 +54,7 @@ function environment({ liveRestore }: { readonly liveRestore: boolean }) {
         platform: 'alone',
         environment: 'staging',
         host: { kind: 'socket', path: parts.rig.socket },
-        subnet: '10.213.249.0/24',
+        network: { kind: 'bridge', subnet: '10.213.249.0/24' },
         ports: { from: 24_400, to: 24_499 },
         images,
         ...changes,

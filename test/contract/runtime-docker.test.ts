@@ -40,7 +40,7 @@ const open = (stateDir: string): Promise<Runtime> =>
     platform: 'contract',
     environment: 'staging',
     host: { kind: 'socket', path: rig.socket },
-    subnet: SUBNET,
+    network: { kind: 'bridge', subnet: SUBNET },
     ports: PORTS,
     images,
   });

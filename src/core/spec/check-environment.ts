@@ -282,16 +282,27 @@ function warnOfGates({ name, gates }: Environment): Mistake[] {
   ];
 }
 
-/** Settings that only one kind of target has. */
+/** Settings that only one kind of target has, or only hosts. */
 function checkKind(environment: Environment, { target }: DeclaredEnvironmentPieces): Mistake[] {
-  if (target === undefined || target.kind === 'docker') return [];
-  return (['socket', 'subnet', 'base'] as const)
-    .filter((key) => target[key] !== undefined)
-    .map((key) =>
-      mistake({
-        path: ['environments', environment.name, 'target', key],
-        expected: `the kind \`docker\` for \`${key}\``,
-        got: 'the kind `process`',
-      }),
+  if (target === undefined) return [];
+  const wrong = (key: string, expected: string, got: string): Mistake =>
+    mistake({ path: ['environments', environment.name, 'target', key], expected, got });
+  const given = (keys: readonly (keyof typeof target)[]): readonly string[] =>
+    keys.filter((key) => target[key] !== undefined);
+  if (target.kind !== 'docker')
+    return given(['socket', 'subnet', 'base', 'hosts', 'machine', 'atATime']).map((key) =>
+      wrong(key, `the kind \`docker\` for \`${key}\``, 'the kind `process`'),
     );
+  const { hosts } = target;
+  if (hosts === undefined)
+    return given(['machine', 'atATime']).map((key) => wrong(key, `\`hosts\` beside \`${key}\``, 'no `hosts`'));
+  const names = hosts.map(({ name }) => name);
+  const twice = names.find((name, at) => names.indexOf(name) < at);
+  return [
+    ...given(['socket', 'subnet']).map((key) => wrong(key, `no \`${key}\` beside \`hosts\``, 'both')),
+    ...(target.machine === undefined
+      ? [wrong('machine', 'the address of this machine, for instances on `hosts`', 'nothing')]
+      : []),
+    ...(twice === undefined ? [] : [wrong('hosts', 'hosts with different names', `two named \`${twice}\``)]),
+  ];
 }

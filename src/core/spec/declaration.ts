@@ -384,10 +384,27 @@ export interface DockerTargetDeclaration extends TargetEdgeDeclaration {
    */
   readonly subnet?: `${string}/${number}` | undefined;
   /**
+   * Docker hosts that share the instances, instead of this machine's Engine. Each is reached by your own `ssh`, with your keys and
+   * known hosts, or by a socket.
+   */
+  readonly hosts?: readonly DockerHostDeclaration[] | undefined;
+  /** IPv4 address of this machine as instances on `hosts` reach it. Required with `hosts`. */
+  readonly machine?: string | undefined;
+  /** Hosts that get a release at the same time: the next ones when it is ready on those. Default: all. */
+  readonly atATime?: number | undefined;
+  /**
    * Image below those of services, by its digest: "registry.example/node@sha256:…". `veza image base` tells the digest of a tag.
    * Default: one made of this machine's own Node.
    */
   readonly base?: `${string}/${string}@sha256:${string}` | undefined;
+}
+
+export interface DockerHostDeclaration {
+  readonly name: string;
+  /** "ssh://deploy@10.0.0.5", or the path of a socket of this machine. */
+  readonly engine: string;
+  /** IPv4 address at which this machine reaches its instances. */
+  readonly address: string;
 }
 
 /** What all targets have in common: where users come in, and through what. */

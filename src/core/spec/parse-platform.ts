@@ -124,6 +124,15 @@ function resolveTarget(
   return {
     kind: 'docker',
     socket: declared.socket ?? '/var/run/docker.sock',
+    hosts: (declared.hosts ?? []).map(({ name, engine, address }) => ({
+      name,
+      engine: engine.startsWith('ssh://')
+        ? { kind: 'ssh', destination: engine.slice('ssh://'.length) }
+        : { kind: 'socket', path: engine },
+      address,
+    })),
+    machine: declared.machine ?? null,
+    atATime: declared.atATime ?? Math.max(1, declared.hosts?.length ?? 1),
     base: declared.base ?? null,
     subnet: declared.subnet?.text ?? `10.213.${block}.0/24`,
     ...edge,

@@ -33,10 +33,26 @@ export interface DockerTarget extends TargetEdge {
   readonly kind: 'docker';
   /** Socket of the Docker Engine on this machine: an absolute path. */
   readonly socket: string;
+  /** Docker hosts that share the instances; none: the Engine of `socket`. */
+  readonly hosts: readonly DeclaredHost[];
+  /** Address of this machine as instances on `hosts` reach it; null where there are none. */
+  readonly machine: string | null;
+  /** Hosts that get a release at the same time. */
+  readonly atATime: number;
   /** Below the images of services; null: made of this machine's own Node. */
   readonly base: PinnedReference | null;
   /** IPv4 network of the environment's own bridge; its first address is this machine. */
   readonly subnet: string;
+}
+
+export interface DeclaredHost {
+  readonly name: string;
+  readonly engine:
+    | { readonly kind: 'socket'; readonly path: string }
+    /** `user@host:port`, as ssh takes it behind `ssh://`. */
+    | { readonly kind: 'ssh'; readonly destination: string };
+  /** Where its instances are reached from this machine. */
+  readonly address: string;
 }
 
 /** What all kinds of targets have in common. */

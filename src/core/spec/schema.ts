@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, either, flag, strict, text } from './schema-parts.ts';
+import { count, either, flag, listOf, strict, text } from './schema-parts.ts';
 import { overrideSchema, serviceSchema } from './schema-service.ts';
 import { strategySchema } from './schema-strategy.ts';
 import { accessLogSchema, httpsSchema } from './schema-edge.ts';
@@ -30,6 +30,15 @@ export const resourceSchema = strict(
   'a resource such as { kind: "postgres" }',
 );
 
+const hostName = text('a name of lower-case letters, digits and hyphens').regex(/^[a-z][a-z0-9-]{0,30}$/, {
+  error: 'a name of lower-case letters, digits and hyphens',
+});
+
+const ipv4 = (description: string) => {
+  const error = 'an IPv4 address, such as "10.0.0.5"';
+  return z.ipv4({ error }).describe(description);
+};
+
 const targetSchema = strict(
   {
     kind: z
@@ -39,6 +48,27 @@ const targetSchema = strict(
     subnet: subnet(
       "Network of the environment's own bridge; only with `docker`; default 10.213.0.0/24 for the first environment, and so on.",
     ).optional(),
+    hosts: listOf(
+      strict(
+        {
+          name: hostName,
+          engine: text('an Engine: "ssh://user@host", or the path of a socket')
+            .regex(/^ssh:\/\/[\w.@:[\]-]+$|^\/[^\0]*$/, {
+              error: 'an Engine: "ssh://user@host", or the path of a socket',
+            })
+            .describe("Its Docker Engine: by the user's own ssh, or a socket of this machine."),
+          address: ipv4('Address at which its instances are reached from this machine.'),
+        },
+        'a host such as { name: "one", engine: "ssh://deploy@10.0.0.5", address: "10.0.0.5" }',
+      ),
+      'a list of hosts',
+    )
+      .min(1, { error: 'at least one host' })
+      .max(100, { error: 'at most 100 hosts' })
+      .describe('Docker hosts that share the instances; only with `docker`; default: this machine.')
+      .optional(),
+    machine: ipv4('Address of this machine as instances on `hosts` reach it.').optional(),
+    atATime: count(1, 100, 'Hosts that get a release at the same time; only with `hosts`; default: all.').optional(),
     base: pinnedImage(
       "Image below those of services, by its digest; only with `docker`; default: made of this machine's Node.",
     ).optional(),

@@ -36,15 +36,13 @@ export async function openRuntime(target: Target, place: RuntimePlace): Promise<
   switch (target.kind) {
     case 'process':
       return runtimes.process({ stateDir, ports: place.ports });
-    case 'docker':
-      return runtimes.docker({
-        stateDir,
-        platform: place.platform,
-        environment: place.environment,
-        host: { kind: 'socket', path: target.socket },
-        subnet: target.subnet,
-        ports: place.ports,
-        images: place.images.on(target.base),
-      });
+    case 'docker': {
+      const { platform, environment, ports } = place;
+      const common = { stateDir, platform, environment, ports, images: place.images.on(target.base) };
+      const { hosts, machine, atATime } = target;
+      if (machine !== null) return runtimes.dockerHosts({ ...common, hosts, machine, atATime });
+      const network = { kind: 'bridge', subnet: target.subnet } as const;
+      return runtimes.docker({ ...common, host: { kind: 'socket', path: target.socket }, network });
+    }
   }
 }

@@ -29,7 +29,7 @@ import type { MaintenanceBook } from './maintenance-book.ts';
 import type { MigrationDesk } from './migration-desk.ts';
 import { migrationVerbs } from './migration-verbs.ts';
 import type { MigrationProgressBook } from './migration-progress.ts';
-import { mergeStreams } from './merge-streams.ts';
+import { mergeStreams } from '../../system/merge-streams.ts';
 import type { Notice } from './notice.ts';
 import { runOneOff } from './one-off.ts';
 import { secretViews } from './secret-views.ts';

@@ -257,6 +257,55 @@ export const WRONG_ENVIRONMENTS: readonly WrongConfig[] = [
     suggestion: null,
   },
   {
+    name: 'hosts without an address to come back to',
+    change: production({
+      target: { kind: 'docker', hosts: [{ name: 'one', engine: 'ssh://10.0.0.5', address: '10.0.0.5' }] },
+    }),
+    path: 'environments.production.target.machine',
+    expected: 'the address of this machine',
+    got: 'nothing',
+    suggestion: null,
+  },
+  {
+    name: 'two hosts of one name',
+    change: production({
+      target: {
+        kind: 'docker',
+        machine: '10.0.0.1',
+        hosts: [
+          { name: 'one', engine: 'ssh://10.0.0.5', address: '10.0.0.5' },
+          { name: 'one', engine: 'ssh://10.0.0.6', address: '10.0.0.6' },
+        ],
+      },
+    }),
+    path: 'environments.production.target.hosts',
+    expected: 'hosts with different names',
+    got: 'two named `one`',
+    suggestion: null,
+  },
+  {
+    name: 'host by a name that is no address',
+    change: production({
+      target: {
+        kind: 'docker',
+        machine: '10.0.0.1',
+        hosts: [{ name: 'one', engine: 'ssh://one', address: 'one.example' }],
+      },
+    }),
+    path: 'environments.production.target.hosts[0].address',
+    expected: 'an IPv4 address',
+    got: '"one.example"',
+    suggestion: null,
+  },
+  {
+    name: 'hosts at a time without hosts',
+    change: production({ target: { kind: 'docker', atATime: 2 } }),
+    path: 'environments.production.target.atATime',
+    expected: '`hosts` beside `atATime`',
+    got: 'no `hosts`',
+    suggestion: null,
+  },
+  {
     name: 'network without containers',
     change: production({ target: { kind: 'process', subnet: '10.213.0.0/24' } }),
     path: 'environments.production.target.subnet',

@@ -1,4 +1,5 @@
 import { formatIpv4, parseSubnet } from '../../../core/units/subnet.ts';
+import type { NetworkPlan } from './network-plan.ts';
 import type { SlotDesire } from '../runtime.ts';
 import type { PortRange } from '../supervision/ports.ts';
 import type { Berth } from '../supervision/supervisor.ts';
@@ -8,14 +9,24 @@ import type { Berth } from '../supervision/supervisor.ts';
  * are over restarts. They go round their ranges: what was just given back is given again last.
  */
 export class Berths {
-  /** Address of this machine in the network: its first. */
+  /** Address of this machine, for instances: the first one of their network where they have one here. */
   readonly machine: string;
-  readonly #hosts: Ring;
+  /** Null where all have the address of their Docker host. */
+  readonly #hosts: Ring | null;
+  readonly #published: string;
   readonly #ports: Ring;
   readonly #text: string;
 
-  /** @param subnet as it was declared, `10.213.0.0/24` */
-  constructor(subnet: string, ports: PortRange) {
+  constructor(network: NetworkPlan, ports: PortRange) {
+    this.#ports = new Ring(ports.from, ports.to);
+    if (network.kind === 'published') {
+      this.#text = this.#published = network.address;
+      this.machine = network.machine;
+      this.#hosts = null;
+      return;
+    }
+    const { subnet } = network;
+    this.#published = '';
     const read = parseSubnet(subnet);
     if (!read.ok) throw new TypeError(`${subnet} is not ${read.expected}`);
     const { base, size, text } = read.value;
@@ -23,17 +34,21 @@ export class Berths {
     this.machine = formatIpv4(base + 1);
     // Without the network's own address, this machine's, and the one for all.
     this.#hosts = new Ring(base + 2, base + size - 2);
-    this.#ports = new Ring(ports.from, ports.to);
   }
 
   take(desire: SlotDesire): Berth | null {
-    const host = this.#hosts.take();
+    const host = this.#hosts?.take() ?? null;
     const port = this.#ports.take();
     const metricsPort = desire.metrics === true ? this.#ports.take() : undefined;
-    if (host !== null && port !== null && metricsPort !== null) {
-      return { host: formatIpv4(host), port, ...(metricsPort === undefined ? {} : { metricsPort }) };
+    const isPlaced = host !== null || this.#hosts === null;
+    if (isPlaced && port !== null && metricsPort !== null) {
+      return {
+        host: host === null ? this.#published : formatIpv4(host),
+        port,
+        ...(metricsPort === undefined ? {} : { metricsPort }),
+      };
     }
-    if (host !== null) this.#hosts.giveBack(host);
+    if (host !== null) this.#hosts?.giveBack(host);
     for (const taken of [port, metricsPort]) if (taken !== null && taken !== undefined) this.#ports.giveBack(taken);
     return null;
   }
@@ -44,20 +59,21 @@ export class Berths {
   }
 
   keep({ host, port, metricsPort }: Berth): void {
-    if (host !== undefined) this.#hosts.keep(numberOf(host));
+    if (host !== undefined) this.#hosts?.keep(numberOf(host));
     this.#ports.keep(port);
     if (metricsPort !== undefined) this.#ports.keep(metricsPort);
   }
 
   giveBack({ host, port, metricsPort }: Berth): void {
-    if (host !== undefined) this.#hosts.giveBack(numberOf(host));
+    if (host !== undefined) this.#hosts?.giveBack(numberOf(host));
     this.#ports.giveBack(port);
     if (metricsPort !== undefined) this.#ports.giveBack(metricsPort);
   }
 
   /** What is short for so many more instances, in words; null when there is room. */
   shortage(count: number, each: number): string | null {
-    if (this.#hosts.free < count) return `${this.#hosts.free} addresses of ${this.#text} are free`;
+    if (this.#hosts !== null && this.#hosts.free < count)
+      return `${this.#hosts.free} addresses of ${this.#text} are free`;
     if (this.#ports.free < count * each) return `${this.#ports.free} of its ports are free`;
     return null;
   }

@@ -11,6 +11,8 @@ export interface ContainerWanted {
   readonly network: string;
   /** Its address in the network; null: any. */
   readonly host: string | null;
+  /** Ports that are reached at an address of the Docker host; null: none. */
+  readonly published: { readonly address: string; readonly ports: readonly number[] } | null;
   readonly folders: readonly string[];
   readonly limits: SlotDesire['limits'];
   readonly attachOutput: boolean;
@@ -32,6 +34,7 @@ export const containerBody = (wanted: ContainerWanted): Readonly<Record<string, 
   Cmd: startedBy(wanted.command),
   Entrypoint: null,
   Healthcheck: { Test: ['NONE'] },
+  ExposedPorts: Object.fromEntries((wanted.published?.ports ?? []).map((port) => [`${port}/tcp`, {}])),
   Labels: wanted.labels,
   User: `${CONTAINER_USER}:${CONTAINER_USER}`,
   AttachStdin: true,
@@ -49,6 +52,12 @@ export const containerBody = (wanted: ContainerWanted): Readonly<Record<string, 
     PidsLimit: PIDS,
     RestartPolicy: { Name: 'no' },
     LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
+    PortBindings: Object.fromEntries(
+      (wanted.published?.ports ?? []).map((port) => [
+        `${port}/tcp`,
+        [{ HostIp: wanted.published?.address ?? '', HostPort: String(port) }],
+      ]),
+    ),
     Tmpfs: {
       '/tmp': TEMPORARY,
       [SECRETS_FOLDER]: `rw,nosuid,nodev,noexec,size=4m,mode=0700,uid=${CONTAINER_USER},gid=${CONTAINER_USER}`,

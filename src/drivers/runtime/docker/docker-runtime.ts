@@ -17,6 +17,7 @@ import { LoadedImages, type ImageSupply } from './image-supply.ts';
 import { environmentLabels, INSTANCE, ONE_OFF, rememberedIn, type Place } from './labels.ts';
 import { LogArchive } from './log-archive.ts';
 import { ensureNetwork, removeNetwork } from './network.ts';
+import type { NetworkPlan } from './network-plan.ts';
 import { runDockerOneOff } from './one-off.ts';
 import { readRoutes } from '../../../system/routes.ts';
 
@@ -26,8 +27,7 @@ export interface DockerRuntimeOptions {
   readonly platform: string;
   readonly environment: string;
   readonly host: DockerHost;
-  /** The environment's own bridge network, `10.213.0.0/24`; its first address is this machine. */
-  readonly subnet: string;
+  readonly network: NetworkPlan;
   /** Ports that instances are given, both ends included; each has an address of its own besides. */
   readonly ports: PortRange;
   readonly images: ImageSupply;
@@ -48,7 +48,7 @@ const steadyNow = (): number => Math.round(performance.timeOrigin + performance.
 export async function createDockerRuntime(options: DockerRuntimeOptions): Promise<Runtime> {
   const runtime = new DockerRuntime(options);
   try {
-    await runtime.adopt(options.subnet);
+    await runtime.adopt(options.network);
   } catch (error) {
     await runtime.close();
     throw error;
@@ -71,13 +71,13 @@ class DockerRuntime implements Runtime {
   readonly #limitations = new Map<string, string>();
 
   constructor(options: DockerRuntimeOptions) {
-    const { stateDir, platform, environment, host, subnet, ports } = options;
+    const { stateDir, platform, environment, host, network, ports } = options;
     this.#stateDir = stateDir;
     this.#place = { platform, environment };
     this.#isLocal = host.kind === 'socket';
     this.#client = new DockerClient(host);
     this.#images = new LoadedImages(this.#client, options.images);
-    this.#berths = new Berths(subnet, ports);
+    this.#berths = new Berths(network, ports);
     this.machine = this.#berths.machine;
     this.#archive = new LogArchive(stateDir);
     this.#vessel = new DockerVessel({
@@ -86,6 +86,7 @@ class DockerRuntime implements Runtime {
       client: this.#client,
       images: this.#images,
       berths: this.#berths,
+      isPublished: network.kind === 'published',
       archive: this.#archive,
       closing: this.#closing.signal,
     });
@@ -105,10 +106,12 @@ class DockerRuntime implements Runtime {
     });
   }
 
-  async adopt(subnet: string): Promise<void> {
+  async adopt(network: NetworkPlan): Promise<void> {
     const { signal } = this.#closing;
     const routes = this.#isLocal ? await readRoutes() : '';
-    await ensureNetwork({ client: this.#client, place: this.#place, subnet, machine: this.machine, routes }, signal);
+    const wanted =
+      network.kind === 'bridge' ? { subnet: network.subnet, machine: this.machine } : { subnet: null, machine: '' };
+    await ensureNetwork({ client: this.#client, place: this.#place, routes, ...wanted }, signal);
     const containers = await this.#client.list(environmentLabels(this.#place), signal);
     for (const container of containers) {
       // Nobody waits for a one-off of an earlier control plane any more.

@@ -36,6 +36,8 @@ export interface DockerVesselParts {
   readonly client: DockerClient;
   readonly images: LoadedImages;
   readonly berths: Berths;
+  /** Instances are reached by ports of the Docker host. */
+  readonly isPublished: boolean;
   readonly archive: LogArchive;
   /** Aborted when the runtime is closed. */
   readonly closing: AbortSignal;
@@ -61,14 +63,15 @@ export class DockerVessel implements Vessel<ContainerHold> {
   }
 
   async start(record: InstanceRecord, desire: SlotDesire): Promise<Started<ContainerHold>> {
-    const { client, images, place, closing } = this.#parts;
+    const { client, images, place, isPublished, closing } = this.#parts;
     if (LOST in desire.environment)
       throw new Error('what its environment held was lost with the state folder; deploy the service again');
     await checkProgram(desire);
     const image = await images.load(desire.artifactDir, closing);
     await this.clear(record.id, null);
     const { id, host = '', port, metricsPort } = record;
-    const where = { id, host, port, metricsPort };
+    // Inside, the address of the Docker host is nobody's.
+    const where = { id, host: isPublished ? '0.0.0.0' : host, port, metricsPort };
     const folders = desire.folders ?? [];
     await ownFolders(folders);
     const body = containerBody({
@@ -76,7 +79,10 @@ export class DockerVessel implements Vessel<ContainerHold> {
       command: commandOf(desire, where),
       labels: instanceLabels(place, record, desire),
       network: networkName(place),
-      host,
+      host: isPublished ? null : host,
+      published: isPublished
+        ? { address: host, ports: [port, ...(metricsPort === undefined ? [] : [metricsPort])] }
+        : null,
       folders,
       limits: desire.limits,
       attachOutput: false,

@@ -8,7 +8,8 @@ export const networkName = ({ platform, environment }: Place): string => `veza-$
 export interface NetworkWanted {
   readonly client: DockerClient;
   readonly place: Place;
-  readonly subnet: string;
+  /** Null: whatever the Engine chooses. */
+  readonly subnet: string | null;
   /** The address in it that is the Docker host. */
   readonly machine: string;
   /** The Docker host's routes as Linux lists them; empty where they cannot be seen. */
@@ -27,6 +28,7 @@ export async function ensureNetwork(wanted: NetworkWanted, signal: AbortSignal):
   const found = await client.findNetwork(name, signal);
   if (found !== null) {
     const has = found.IPAM.Config?.[0]?.Subnet ?? 'none';
+    if (subnet === null) return name;
     if (has === subnet) {
       checkAlone(name, subnet, routes, found.Id);
       return name;
@@ -35,14 +37,14 @@ export async function ensureNetwork(wanted: NetworkWanted, signal: AbortSignal):
       throw new DockerNetworkError(name, `it has the subnet ${has}, not ${subnet}, and containers that run in it`);
     await client.removeNetwork(found.Id, signal);
   }
-  checkAlone(name, subnet, routes, null);
+  if (subnet !== null) checkAlone(name, subnet, routes, null);
   try {
     await client.createNetwork(
       {
         Name: name,
         CheckDuplicate: true,
         Driver: 'bridge',
-        IPAM: { Driver: 'default', Config: [{ Subnet: subnet, Gateway: machine }] },
+        ...(subnet === null ? {} : { IPAM: { Driver: 'default', Config: [{ Subnet: subnet, Gateway: machine }] } }),
         Labels: environmentLabels(place),
       },
       signal,

@@ -42,6 +42,7 @@ export async function runDockerOneOff(
     labels,
     network: networkName(place),
     host: null,
+    published: null,
     folders,
     limits: { memory: null, cpus: null },
     attachOutput: true,

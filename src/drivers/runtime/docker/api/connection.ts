@@ -7,7 +7,7 @@ import { DockerUnreachableError } from '../../../../errors.ts';
 /** A machine with a Docker Engine. */
 export type DockerHost =
   | { readonly kind: 'socket'; readonly path: string }
-  /** By the user's own `ssh`, with his configuration, keys and known hosts; `user@host` or a name from there. */
+  /** By the user's own `ssh`, with his configuration, keys and known hosts; `user@host:port` or a name from there. */
   | { readonly kind: 'ssh'; readonly destination: string };
 
 export const hostInWords = (host: DockerHost): string =>
@@ -113,7 +113,8 @@ export class DockerConnection {
 
   #open(): Duplex {
     if (this.#host.kind === 'socket') return connect(this.#host.path);
-    const args = ['-o', 'BatchMode=yes', '-o', 'ConnectTimeout=10', '--', this.#host.destination];
+    const options = ['BatchMode=yes', 'ConnectTimeout=5', 'ServerAliveInterval=5', 'ServerAliveCountMax=3'];
+    const args = [...options.flatMap((option) => ['-o', option]), '--', hostInWords(this.#host)];
     const child = spawn('ssh', [...args, 'docker', 'system', 'dial-stdio'], { stdio: ['pipe', 'pipe', 'pipe'] });
     const socket = Duplex.from({ readable: child.stdout, writable: child.stdin });
     let said = '';
