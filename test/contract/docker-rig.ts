@@ -37,6 +37,11 @@ export class DockerRig {
     return rig;
   }
 
+  /** Of the daemon; null while it is down. */
+  get pid(): number | null {
+    return this.#daemon?.pid ?? null;
+  }
+
   /** Starts the daemon, again after `kill`. Containers need their bridge and this machine, and no translation of addresses. */
   async up(): Promise<void> {
     const own = ['data-root:data', 'exec-root:exec', 'pidfile:pid'].flatMap((pair) => {

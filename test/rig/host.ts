@@ -125,9 +125,11 @@ export class HostRig {
     const format = ['inspect', '--format', '{{.State.Pid}}', ...ids];
     const pids =
       ids.length === 0 ? '' : (await run('docker', ['--host', `unix://${this.engine.socket}`, ...format])).stdout;
+    // What publishes ports would outlive the Engine, and go on accepting connections.
+    const proxies = await childrenOf(this.engine.pid);
     await this.#down();
     const dying = this.engine.down('SIGKILL');
-    for (const pid of pids.trim().split('\n').filter(Boolean)) killed(Number(pid));
+    for (const pid of [...pids.trim().split('\n').filter(Boolean), ...proxies]) killed(Number(pid));
     await dying;
   }
 
@@ -142,9 +144,9 @@ export class HostRig {
     if (child?.pid === undefined || child.exitCode !== null) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
     // Sessions put themselves into groups of their own.
-    const { stdout } = await run('ps', ['-o', 'pid=', '--ppid', String(child.pid)]).catch(() => ({ stdout: '' }));
+    const sessions = await childrenOf(child.pid);
     child.kill('SIGKILL');
-    for (const pid of stdout.trim().split(/\s+/).filter(Boolean)) killed(Number(pid));
+    for (const pid of sessions) killed(Number(pid));
     await ended;
   }
 
@@ -162,6 +164,11 @@ export async function addAddress(address: string): Promise<void> {
 
 export async function removeAddress(address: string): Promise<void> {
   await run('ip', ['address', 'del', `${address}/32`, 'dev', 'lo'], { env: system }).catch(() => undefined);
+}
+
+async function childrenOf(pid: number | null): Promise<readonly string[]> {
+  const { stdout } = await run('ps', ['-o', 'pid=', '--ppid', String(pid ?? 0)]).catch(() => ({ stdout: '' }));
+  return stdout.trim().split(/\s+/).filter(Boolean);
 }
 
 function killed(pid: number): void {

@@ -222,7 +222,18 @@ export function neededMs(
 }
 
 /**
- * A step ends by `not-worse` once it has baked, or by its time with traffic and without `worse`. Copies and a watch window always last their
+ * Much speaks against the candidate, if not enough to take it back: an e-value of at least the root of what that needs. Then it gets no
+ * more users, for the more it has, the fewer are left to compare with; within seconds the evidence is enough, or melts away. A release
+ * that is as good as stable comes so far with the probability of that root at most (Ville 1939).
+ */
+export function isSuspected({ verdict, evidence }: DeploymentState['legs'][number]): boolean {
+  const { worse, threshold } = evidence ?? {};
+  return verdict === 'undecided' && worse !== undefined && threshold !== undefined && worse >= Math.sqrt(threshold);
+}
+
+/**
+ * A step ends by `not-worse` once it has baked, or by its time with traffic and without `worse`; both steps and watch window go on while
+ * the candidate is suspected. Copies and a watch window always last their
  * time: what copies show is no proof of what users will see, and a watch window is for what comes late.
  */
 export function windowOver(draft: Draft): boolean {
@@ -233,6 +244,7 @@ export function windowOver(draft: Draft): boolean {
     const needed = neededMs(draft, index);
     if (leg.observedMs < needed) return false;
     if (draft.phase === 'stepping' && leg.verdict === 'not-worse') return true;
+    if (draft.phase !== 'mirroring' && isSuspected(leg)) return false;
     return (
       draft.plan.idle === 'proceed' ||
       needed === 0 ||

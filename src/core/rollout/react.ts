@@ -1,6 +1,6 @@
 import { allReady, isBusy, legAt, request, type Draft } from './draft.ts';
 import { clockStopped, hold, isHeld, release } from './holds.ts';
-import { allRouted } from './phases.ts';
+import { allRouted, isSuspected } from './phases.ts';
 import { refuse, revert } from './revert.ts';
 import type { EndReason } from './state.ts';
 
@@ -87,7 +87,10 @@ export function forwardDeadline(draft: Draft): void {
   const seenTooLittle =
     draft.stage === 'holding' && !isHeld(draft) && !isBusy(draft) && allReady(draft) && allRouted(draft);
   if (seenTooLittle && draft.plan.idle === 'pause') {
-    const text = 'too little traffic for a verdict; `veza promote` goes on, `veza abort` takes it back';
+    const why = draft.legs.some((leg) => leg.exposed && isSuspected(leg))
+      ? 'much speaks against it, but not enough to take it back'
+      : 'too little traffic for a verdict';
+    const text = `${why}; \`veza promote\` goes on, \`veza abort\` takes it back`;
     if (hold(draft, 'undecided', text))
       request(draft, 0, { kind: 'alarm', severity: 'P2', message: `${draft.plan.id}: ${text}` });
     return;

@@ -117,6 +117,9 @@ export class DockerConnection {
     const args = [...options.flatMap((option) => ['-o', option]), '--', hostInWords(this.#host)];
     const child = spawn('ssh', [...args, 'docker', 'system', 'dial-stdio'], { stdio: ['pipe', 'pipe', 'pipe'] });
     const socket = Duplex.from({ readable: child.stdout, writable: child.stdin });
+    // Between two requests nobody listens to it.
+    socket.on('error', () => undefined);
+    child.stdin.on('error', () => undefined);
     let said = '';
     child.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString('utf8')).slice(-500)));
     child.once('error', (error) => socket.destroy(error));

@@ -168,20 +168,19 @@ class DockerFleet implements Runtime {
   /** Brings hosts to what is desired, as far as it goes for now. One at a time a slot. @param strict whether failures are the caller's */
   #settle(ref: SlotRef, strict: boolean): Promise<void> {
     const key = slotKey(ref);
-    const before = this.#turns.get(key) ?? Promise.resolve();
-    const mine = before
-      .catch(() => undefined)
-      .then(async () => {
-        if (this.#closing.signal.aborted) return;
-        try {
-          await this.#place(key);
-          this.#failures.delete(key);
-        } catch (error) {
-          const why = error instanceof Error ? error.message : String(error);
-          this.#failures.set(key, `${ref.service} cannot be shared among hosts: ${why}`);
-          if (strict) throw error;
-        }
-      });
+    const before = this.#turns.get(key);
+    const mine = (async () => {
+      await before?.catch(() => undefined);
+      if (this.#closing.signal.aborted) return;
+      try {
+        await this.#place(key);
+        this.#failures.delete(key);
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        this.#failures.set(key, `${ref.service} cannot be shared among hosts: ${why}`);
+        if (strict) throw error;
+      }
+    })();
     this.#turns.set(key, mine);
     return mine;
   }
