@@ -9,6 +9,7 @@ import { down } from './commands/down.ts';
 import { events } from './commands/events.ts';
 import { gateway } from './commands/gateway.ts';
 import { image } from './commands/image.ts';
+import { synth } from './commands/synth.ts';
 import { init } from './commands/init.ts';
 import { logs } from './commands/logs.ts';
 import { maintenance } from './commands/maintenance.ts';
@@ -78,6 +79,13 @@ export function buildProgram(environment: CliEnvironment, finish: (status: numbe
     .helpGroup(others);
   for (const verb of image.verbs) images.addCommand(toCommand(verb, environment, finish));
   program.addCommand(images);
+  const files = new Command(synth.name)
+    .summary(synth.summary)
+    .description(synth.summary)
+    .addHelpText('after', '\nExamples:\n  $ veza synth docker --builder registry.example/node@sha256:…\n')
+    .helpGroup(others);
+  for (const verb of synth.verbs) files.addCommand(toCommand(verb, environment, finish));
+  program.addCommand(files);
   const closing = new Command(maintenance.name)
     .summary(maintenance.summary)
     .description(maintenance.summary)

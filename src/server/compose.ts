@@ -21,7 +21,7 @@ import { openEnvironment, type OpenEnvironment } from './local/environments.ts';
 import { ALARM, ROUTER_EVENT, type JournaledRouterEvent } from './local/event-view.ts';
 import { isUnavailable } from './local/is-unavailable.ts';
 import { imagesOf } from './local/image-shelf.ts';
-import { defaultEnvironment } from './local/find-declared.ts';
+import { defaultEnvironment } from '../spec/find-declared.ts';
 import { LocalControlPlane } from './local/local-control-plane.ts';
 import { MAINTENANCE, MaintenanceBook, type MaintenanceDecision } from './local/maintenance-book.ts';
 import { MIGRATIONS, MigrationBook, type MigrationEntry } from './local/migration-book.ts';

@@ -18,7 +18,7 @@ import { deploymentView } from './deployment-view.ts';
 import type { OpenEnvironment } from './environments.ts';
 import { doctor } from './doctor.ts';
 import { eventView } from './event-view.ts';
-import { defaultEnvironment, findEnvironment, findService } from './find-declared.ts';
+import { defaultEnvironment, findEnvironment, findService } from '../../spec/find-declared.ts';
 import { forecast } from './forecast.ts';
 import { evidenceOf } from './evidence.ts';
 import { explainDeployment } from './explanation.ts';

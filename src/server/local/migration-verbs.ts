@@ -1,6 +1,6 @@
 import type { Environment } from '../../core/spec/platform.ts';
 import type { ControlPlane } from '../control-plane.ts';
-import { findService } from './find-declared.ts';
+import { findService } from '../../spec/find-declared.ts';
 import type { MigrationDesk } from './migration-desk.ts';
 import type { Notice } from './notice.ts';
 

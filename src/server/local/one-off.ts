@@ -5,7 +5,7 @@ import { withoutPort } from '../../core/spec/placeholders.ts';
 import type { Environment } from '../../core/spec/platform.ts';
 import type { RunningEngine } from '../../engine/start.ts';
 import { NotDeployedError } from '../../errors.ts';
-import { findService } from './find-declared.ts';
+import { findService } from '../../spec/find-declared.ts';
 import type { OpenEnvironment } from './environments.ts';
 import type { ReleaseShelf } from './release-shelf.ts';
 

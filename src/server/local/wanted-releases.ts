@@ -3,7 +3,7 @@ import type { ReleaseCatalog } from '../../build/release-catalog.ts';
 import type { Release } from '../../core/release/release.ts';
 import type { Environment } from '../../core/spec/platform.ts';
 import { NotDeployedError } from '../../errors.ts';
-import { findService } from './find-declared.ts';
+import { findService } from '../../spec/find-declared.ts';
 import type { ImageShelf } from './image-shelf.ts';
 import type { ReleaseShelf } from './release-shelf.ts';
 

@@ -1,5 +1,5 @@
-import type { Environment, Platform, Service } from '../../core/spec/platform.ts';
-import { UnknownNameError } from '../../errors.ts';
+import type { Environment, Platform, Service } from '../core/spec/platform.ts';
+import { UnknownNameError } from '../errors.ts';
 
 /** What a request without environment means: `development`, or the first one that is declared. */
 export function defaultEnvironment(platform: Platform): string {
