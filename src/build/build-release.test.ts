@@ -345,6 +345,7 @@ describe('what a release is made of', () => {
       ({ services }) as unknown as Environment;
     const staging = service({ instances: 1 });
     const platform: Platform = {
+      images: { vulnerabilities: { refuseFrom: 'high', refuseUnchecked: false }, exceptions: [] },
       name: 'veza' as Name,
       environments: { development: environment({}), staging: environment({ api: staging, web: service() }) },
     };

@@ -77,7 +77,12 @@ export async function composeControlPlane(options: ComposeOptions): Promise<Comp
   const catalog = openReleaseCatalog(stateDir);
   const claims = new Claims();
   const shelf = await ReleaseShelf.load(catalog, store);
-  const images = imagesOf(stateDir, process.env['VEZA_OSV_API'], (artifact) => shelf.withArtifact(artifact));
+  const images = imagesOf(
+    stateDir,
+    process.env['VEZA_OSV_API'],
+    (artifact) => shelf.withArtifact(artifact),
+    () => platform.images,
+  );
   const changes = new Notice();
   const startTimes = new Map<string, number>();
   const ports = new PortBook((assignment) => running.engine.record(PORT_ASSIGNED, assignment, 'durable'));

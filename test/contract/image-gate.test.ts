@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digestOf, hexOf } from '../../src/build/digest.ts';
+import type { ImageException } from '../../src/core/policy/image/exceptions.ts';
 import type { Release } from '../../src/core/release/release.ts';
 import type { Digest } from '../../src/core/units/quantities.ts';
 import { ImageRefusedError } from '../../src/errors.ts';
@@ -14,6 +15,8 @@ const PRIVATE_KEY = `-----BEGIN RSA ${['PRIVATE', 'KEY'].join(' ')}-----\nMIIEvQ
 
 let root: string;
 let shelf: ImageShelf;
+let exceptions: readonly ImageException[] = [];
+let refuseUnchecked = false;
 const releases = new Map<Digest, Release>();
 
 beforeAll(async () => {
@@ -28,6 +31,7 @@ const shelfAt = (folder: string): ImageShelf =>
     osvFolder: join(root, 'osv'),
     osvApi: null,
     loginOf: async () => null,
+    rules: () => ({ vulnerabilities: { refuseFrom: 'high', refuseUnchecked }, exceptions }),
     releaseOf: (artifact) => releases.get(artifact) ?? null,
     now: () => 1_800_000_000_000,
   });
@@ -64,6 +68,31 @@ describe('the gate before a release runs in containers', () => {
       vulnerabilities: expect.stringMatching(/^not checked/),
     });
     expect(report.findings.map(({ rule }) => rule)).toEqual(['not-checked']);
+  });
+
+  it('lets pass what somebody has excused in the declaration, as long as that holds', async () => {
+    const folder = await artifact({ ...SERVER, 'lib/python3.11/site-packages/torch/__init__.py': '' });
+    const excuse = { rule: 'machine-learning', service: null, reason: 'an empty folder of a test', by: 'ann' } as const;
+    const [first] = (await shelf.scan(folder, signal)).findings;
+    exceptions = [{ ...excuse, where: first?.where ?? '', until: '2027-02-01' }];
+    try {
+      const report = await shelf.check(folder, signal);
+      expect(report.excused.map(({ exception }) => exception.by)).toEqual(['ann']);
+      exceptions = [{ ...excuse, where: first?.where ?? '', until: '2026-12-31' }];
+      await expect(shelf.check(folder, signal)).rejects.toThrow(ImageRefusedError);
+    } finally {
+      exceptions = [];
+    }
+  });
+
+  it('refuses what nobody could look up, where the declaration says so', async () => {
+    const folder = await artifact(SERVER);
+    refuseUnchecked = true;
+    try {
+      await expect(shelf.check(folder, signal)).rejects.toThrow(/not-checked/);
+    } finally {
+      refuseUnchecked = false;
+    }
   });
 
   it.each([

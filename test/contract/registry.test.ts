@@ -65,6 +65,7 @@ beforeAll(async () => {
     osvApi: null,
     releaseOf: () => release,
     loginOf: async () => null,
+    rules: () => ({ vulnerabilities: { refuseFrom: 'high', refuseUnchecked: false }, exceptions: [] }),
     now: () => 1_800_000_000_000,
   });
   key = await signingKey(root);

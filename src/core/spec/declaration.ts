@@ -1,3 +1,4 @@
+import type { ImageRuleName } from '../policy/image/rules.ts';
 import type { AnalysisDeclaration, AnalysisLevel } from './declaration-analysis.ts';
 import type { HttpsDeclaration, AccessLogDeclaration, RateLimitDeclaration } from './declaration-edge.ts';
 import type { CommandLine, Duration, Percentage, Size, UrlPath } from './declaration-values.ts';
@@ -56,6 +57,31 @@ export interface PlatformDeclaration<
         >;
       }
     | undefined;
+  /** What images have to be like, for deployments to containers and for `veza image push`. */
+  readonly images?: ImagesDeclaration<NoInfer<Services>> | undefined;
+}
+
+export interface ImagesDeclaration<Services extends string = string> {
+  /** The lowest severity that is refused. Default `high`. */
+  readonly vulnerabilities?: 'low' | 'medium' | 'high' | 'critical' | 'none' | undefined;
+  /** Refuse what nobody could look up. Default false: it is warned of. */
+  readonly refuseUnchecked?: boolean | undefined;
+  /** What may pass for a time. */
+  readonly exceptions?: readonly ImageExceptionDeclaration<Services>[] | undefined;
+}
+
+/** Somebody's decision to let a finding of `veza image scan` pass for a time. */
+export interface ImageExceptionDeclaration<Services extends string = string> {
+  readonly rule: Exclude<ImageRuleName, `exception-${string}`>;
+  /** Left out or null: all. */
+  readonly service?: Services | null | undefined;
+  /** As the finding says it, or the beginning of that and a `*`. */
+  readonly where: string;
+  readonly reason: string;
+  /** Who has decided. */
+  readonly by: string;
+  /** The last day on which it holds, "2027-01-31", UTC; after it the finding is refused again. */
+  readonly until: string;
 }
 
 /** One deployable part of the platform. */

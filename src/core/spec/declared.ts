@@ -10,6 +10,7 @@ import {
   type DeclaredResource,
 } from './schema.ts';
 import { overrideSchema, serviceSchema, type DeclaredOverride, type DeclaredService } from './schema-service.ts';
+import type { DeclaredImages } from './schema-images.ts';
 import { strategySchema, type DeclaredStrategy } from './schema-strategy.ts';
 
 /**
@@ -37,6 +38,7 @@ export interface Declared {
   readonly resources: ReadonlyMap<string, Piece<DeclaredResource>>;
   readonly strategies: ReadonlyMap<string, DeclaredStrategy | null>;
   readonly environments: ReadonlyMap<string, DeclaredEnvironmentPieces>;
+  readonly images: DeclaredImages | undefined;
   /** Sections that are not there or could not be read at all. */
   readonly broken: ReadonlySet<string>;
 }
@@ -67,6 +69,7 @@ export function readDeclaration(input: unknown, report: (mistakes: readonly Mist
       return read ?? null;
     }),
     environments: section('environments', (value, path) => readEnvironment(value, path, report)),
+    images: readKnown({ images: shape.images }, input, [], report).value['images'] as DeclaredImages | undefined,
     broken: new Set(SECTIONS.filter((key) => !isRecord(own(input, key)))),
   };
 }

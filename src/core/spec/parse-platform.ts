@@ -4,7 +4,7 @@ import { checkExposed } from './check-edge.ts';
 import { checkReferences } from './check-references.ts';
 import { checkSettings } from './check-settings.ts';
 import { readDeclaration, type Declared, type DeclaredEnvironmentPieces } from './declared.ts';
-import type { Mistake } from './mistake.ts';
+import { mistake, type Mistake } from './mistake.ts';
 import type {
   Environment,
   EnvironmentGates,
@@ -46,7 +46,12 @@ export function parsePlatform(input: unknown): ParsedPlatform {
   const mistakes: Mistake[] = [];
   const declared = readDeclaration(input, (found) => mistakes.push(...found));
   if (declared === null) return { ok: false, mistakes };
-  mistakes.push(...checkReferences(declared), ...checkSettings(declared), ...checkExposed(declared));
+  mistakes.push(
+    ...checkReferences(declared),
+    ...checkSettings(declared),
+    ...checkExposed(declared),
+    ...checkImages(declared),
+  );
 
   const warnings: Mistake[] = [];
   const environments: Environment[] = [];
@@ -65,11 +70,35 @@ export function parsePlatform(input: unknown): ParsedPlatform {
     ok: true,
     platform: {
       name: declared.name,
+      images: resolveImages(declared),
       environments: Object.fromEntries(environments.map((environment) => [environment.name, environment])),
     },
     warnings: distinct(warnings),
   };
 }
+
+/** An exception for a service that is not there would never be seen to be unused. */
+function checkImages({ images, services }: Declared): readonly Mistake[] {
+  return (images?.exceptions ?? []).flatMap(({ service }, index) =>
+    service === null || services.has(service)
+      ? []
+      : [
+          mistake({
+            path: ['images', 'exceptions', index, 'service'],
+            expected: `the name of a service: ${[...services.keys()].map((name) => `\`${name}\``).join(', ')}`,
+            got: JSON.stringify(service),
+          }),
+        ],
+  );
+}
+
+const resolveImages = ({ images }: Declared): Platform['images'] => ({
+  vulnerabilities: {
+    refuseFrom: images?.vulnerabilities === 'none' ? null : (images?.vulnerabilities ?? 'high'),
+    refuseUnchecked: images?.refuseUnchecked ?? false,
+  },
+  exceptions: images?.exceptions ?? [],
+});
 
 function resolveEnvironment(
   name: string,

@@ -1,3 +1,4 @@
+import type { ImagePolicy } from '../policy/image/check-image.ts';
 import type { PinnedReference } from '../image/reference.ts';
 import type { AnalysisSettings } from '../analysis/settings.ts';
 import type { GatewaySettings } from '../gateway-settings.ts';
@@ -9,6 +10,8 @@ import type { Bytes, Command, DurationMs, HostPattern, Name, Percent, Port } fro
 export interface Platform {
   readonly name: Name;
   readonly environments: Readonly<Record<string, Environment>>;
+  /** What images have to be like, where that is for people to decide. */
+  readonly images: Omit<ImagePolicy, 'licences'>;
 }
 
 /** One environment with its overrides applied: what the engine, the drivers and the build work from. */

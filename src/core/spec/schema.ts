@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { count, either, flag, listOf, strict, text } from './schema-parts.ts';
 import { overrideSchema, serviceSchema } from './schema-service.ts';
+import { imagesSchema } from './schema-images.ts';
 import { strategySchema } from './schema-strategy.ts';
 import { accessLogSchema, httpsSchema } from './schema-edge.ts';
 import {
@@ -126,6 +127,7 @@ export const platformSchema = strict(
     resources: byName(resourceSchema, 'resources').describe('Backing services, by name.').optional(),
     strategies: byName(strategySchema, 'strategies').describe('Ways to bring a release to users, by name.').optional(),
     environments: byName(environmentSchema, 'environments').describe('Where the platform runs, by name.').optional(),
+    images: imagesSchema.describe('What images have to be like.').optional(),
   },
   'a platform: definePlatform({ name, services })',
 );

@@ -13,6 +13,7 @@ import type { Credentials } from '../../build/registry/authorization.ts';
 import { referenceText, type PinnedReference } from '../../core/image/reference.ts';
 import type { StoredImage } from '../../core/image/image.ts';
 import type { Release } from '../../core/release/release.ts';
+import type { Platform } from '../../core/spec/platform.ts';
 import type { Digest } from '../../core/units/quantities.ts';
 import type { ImageSupply, LoadableImage } from '../../drivers/runtime/docker/image-supply.ts';
 import { ArtifactMissingError, ImageRefusedError } from '../../errors.ts';
@@ -28,6 +29,8 @@ export interface ImageShelfOptions {
   readonly releaseOf: (artifact: Digest) => Release | null;
   /** Who we are for a registry that a base comes from; null: nobody. */
   readonly loginOf: (registry: string, signal: AbortSignal) => Promise<Credentials | null>;
+  /** What the declaration says of images, as it is at the moment. */
+  readonly rules: () => Platform['images'];
   readonly now: () => number;
 }
 
@@ -102,7 +105,7 @@ export class ImageShelf implements ImageSupply {
    * @throws ImageUnreadableError when it cannot be read as a whole
    */
   async scan(artifactDir: string, signal: AbortSignal): Promise<ImageReport> {
-    const { directory, osvFolder, osvApi, now } = this.#options;
+    const { directory, osvFolder, osvApi, rules, now } = this.#options;
     const { service } = this.#releaseOf(artifactDir);
     const { manifest } = await this.#image(artifactDir, signal);
     const folder = (await stat(osvFolder).catch(() => null)) === null ? null : osvFolder;
@@ -112,7 +115,7 @@ export class ImageShelf implements ImageSupply {
         service,
         references: [],
         sbom: null,
-        policy: DEFAULT_POLICY,
+        policy: { ...DEFAULT_POLICY, ...rules() },
         osv: { folder, api: osvApi, timeLimitMs: OSV_TIME_MS },
         known: this.#shared.layers,
         now: now(),
@@ -188,12 +191,14 @@ export const imagesOf = (
   stateDir: string,
   osvApi: string | undefined,
   releaseOf: ImageShelfOptions['releaseOf'],
+  rules: ImageShelfOptions['rules'],
 ): ImageShelf =>
   new ImageShelf({
     directory: join(stateDir, 'images'),
     osvFolder: join(stateDir, 'osv'),
     osvApi: osvApi === 'off' ? null : (osvApi ?? 'https://api.osv.dev'),
     releaseOf,
+    rules,
     loginOf: (registry, signal) => dockerLogin(registry, process.env, signal),
     now: () => Date.now(),
   });

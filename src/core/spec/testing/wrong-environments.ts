@@ -241,6 +241,39 @@ export const WRONG_ENVIRONMENTS: readonly WrongConfig[] = [
     suggestion: '10.213.0.0/24',
   },
   {
+    name: 'exception for everything',
+    change: {
+      images: {
+        exceptions: [{ rule: 'secret', where: '*', reason: 'because I say so', by: 'ann', until: '2027-01-31' }],
+      },
+    },
+    path: 'images.exceptions[0].where',
+    expected: 'where the finding is, not everything',
+    got: '"*"',
+    suggestion: null,
+  },
+  {
+    name: 'exception for a service that is not there',
+    change: {
+      images: {
+        exceptions: [
+          {
+            rule: 'secret',
+            service: 'nobody',
+            where: '/app/x',
+            reason: 'because I say so',
+            by: 'ann',
+            until: '2027-01-31',
+          },
+        ],
+      },
+    },
+    path: 'images.exceptions[0].service',
+    expected: 'the name of a service',
+    got: '"nobody"',
+    suggestion: null,
+  },
+  {
     name: 'base by a tag',
     change: production({ target: { kind: 'docker', base: 'registry.example/node:24' } }),
     path: 'environments.production.target.base',
