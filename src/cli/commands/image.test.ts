@@ -1,50 +1,10 @@
-import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ScriptedControlPlane } from '../../../test/fixtures/scripted-control-plane.ts';
-import { serveScripted } from '../../../test/fixtures/scripted-server.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { plane, project, up, veza } from '../../../test/fixtures/command-line.ts';
 import { ExitStatus } from '../../errors.ts';
-import { runCli } from '../run-cli.ts';
 
-let project: string;
-let plane: ScriptedControlPlane;
-let server: Awaited<ReturnType<typeof serveScripted>>;
-
-beforeEach(async () => {
-  project = await realpath(await mkdtemp(join(tmpdir(), 'veza-cli-')));
-  await writeFile(join(project, 'veza.config.ts'), 'export default {};\n');
-  plane = new ScriptedControlPlane();
-  server = await serveScripted(plane, project);
-});
-
-afterEach(async () => {
-  await server.close();
-  await rm(project, { recursive: true, force: true });
-});
-
-async function veza(args: readonly string[], input = ''): Promise<{ status: number; out: string; err: string }> {
-  let out = '';
-  let err = '';
-  const status = await runCli(args, {
-    terminal: {
-      out: (line) => (out += `${line}\n`),
-      note: (line) => (err += `${line}\n`),
-      raw: (_, chunk) => (out += Buffer.from(chunk).toString()),
-      control: (text) => (out += text),
-      style: { colour: false, unicode: true, width: 1_000 },
-      canRedraw: false,
-      rows: 40,
-      onResize: () => () => {},
-    },
-    cwd: project,
-    env: {},
-    now: () => 0,
-    interrupt: new AbortController().signal,
-    readInput: () => Promise.resolve(input),
-  });
-  return { status, out, err };
-}
+beforeEach(() => up());
 
 const sent = (): unknown => plane.calls.find(([method]) => method === 'pushImages')?.[1];
 
@@ -77,7 +37,9 @@ describe('veza image push', () => {
   it('takes another login from standard input, and an authority from a file', async () => {
     await writeFile(join(project, 'authority.pem'), 'PEM');
     const authority = join(project, 'authority.pem');
-    await veza(['image', 'push', 'registry.example/veza', '--username', 'me', '--authority', authority], 'secret\n');
+    await veza(['image', 'push', 'registry.example/veza', '--username', 'me', '--authority', authority], {
+      input: 'secret\n',
+    });
     expect(sent()).toMatchObject({ credentials: { username: 'me', password: 'secret' }, authority: 'PEM' });
   });
 
