@@ -40,6 +40,9 @@ async function platformWithUsers(): Promise<{ readonly platform: Sandbox; readon
   await succeeds(platform.veza(['up']));
   await succeeds(platform.veza(['deploy']));
   users = new SteadyRequests({ url: platform.url, clients: 4 });
+  await users.more(1);
+  // A release is compared with what stable did before; of that is known what is in seconds that have closed, two seconds late.
+  await new Promise((resolve) => setTimeout(resolve, 4_000));
   await platform.program('v2');
   await platform.commit('v2');
   const { stateDir } = platform;
