@@ -82,7 +82,10 @@ export function buildProgram(environment: CliEnvironment, finish: (status: numbe
   const files = new Command(synth.name)
     .summary(synth.summary)
     .description(synth.summary)
-    .addHelpText('after', '\nExamples:\n  $ veza synth docker --builder registry.example/node@sha256:…\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ veza synth docker --builder registry.example/node@sha256:…\n  $ veza synth docker --builder registry.example/node@sha256:… --check\n',
+    )
     .helpGroup(others);
   for (const verb of synth.verbs) files.addCommand(toCommand(verb, environment, finish));
   program.addCommand(files);
